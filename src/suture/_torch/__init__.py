@@ -1,0 +1,1 @@
+"""The torch adapter: the only part of Suture that imports torch."""

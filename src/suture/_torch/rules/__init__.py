@@ -1,0 +1,1 @@
+"""The rule table for torch, one module per op family; importing this package fills it."""
