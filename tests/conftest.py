@@ -1,0 +1,7 @@
+"""Settings that hold for every test."""
+
+from hypothesis import settings
+
+# No deadline: how long an example takes says something about the machine, nothing about the law.
+settings.register_profile("suture", deadline=None, print_blob=True)
+settings.load_profile("suture")
