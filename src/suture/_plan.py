@@ -11,7 +11,10 @@ from math import prod
 from typing import Literal
 
 Runs = tuple[tuple[int, int], ...]
-"""Positions along one dim as half-open `(start, stop)` runs, in order."""
+"""Positions along one dim as half-open `(start, stop)` runs, none empty, in reading order.
+
+A source index may be in any order and read a position twice; a region holds each position once.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,10 @@ class Own:
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The constant `value`; with `diagonal=(i, j)` only where dims i and j agree, 0 elsewhere."""
+    """The constant `value`; with `diagonal=(i, j)` only where dims i and j agree, 0 elsewhere.
+
+    Dims agree where an entry stands at equal positions within the block's region.
+    """
 
     value: float
     diagonal: tuple[int, int] | None = None
@@ -31,7 +37,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Reduction:
-    """A sum over one source dim with `weights` (None: the mean), kept as a dim of one or dropped."""
+    """A sum over one source dim with `weights` (None: the mean), kept as a size of 1 or dropped."""
 
     dim: int
     weights: tuple[float, ...] | None = None
@@ -42,8 +48,8 @@ class Reduction:
 class Term:
     """`scale` times the source tensor at `index` (one `Runs` per source dim), reduced in order.
 
-    What is left after the reductions broadcasts against the block's region; reductions count dims as
-    they stand before any of them is dropped.
+    What is left after the reductions broadcasts against the block's region; reductions count dims
+    as they stand before any of them is dropped.
     """
 
     source: str
@@ -82,7 +88,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """A named entry along one dim of a tensor: its position on each side, None where it is absent."""
+    """A named entry along one dim of a tensor: its position on each side, None where absent."""
 
     dim: int
     name: str
@@ -97,6 +103,21 @@ class Tensor:
     name: str
     shape: tuple[int, ...]
     dtype: str
+
+    @property
+    def type(self) -> str:
+        """Dtype and shape as text.
+
+        Example:
+            >>> Tensor("fc.weight", (3, 4), "f32").type
+            'f32[3,4]'
+        """
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]"
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return prod(self.shape)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +174,10 @@ class Placement:
 class Note:
     """Something a person must know: `kind`, what it is about, and why.
 
-    Kinds: `"inexact"` (the function is not preserved, or not known to be), `"condition"` (it is, given
-    that a removed input holds a value), `"pairing"` (paired by position or overlap), `"unreached"`,
-    `"cast"`, `"fresh"` (a target tensor without a source), `"unused"` (a source tensor not carried).
+    Kinds: `"inexact"` (the function is not preserved, or not known to be), `"condition"` (it is,
+    given that a removed input holds a value), `"pairing"` (paired by position or overlap),
+    `"unreached"`, `"cast"`, `"fresh"` (a target tensor without a source), `"unused"` (a source
+    tensor not carried).
     """
 
     kind: Literal["inexact", "condition", "pairing", "unreached", "cast", "fresh", "unused"]
@@ -165,9 +187,26 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Everything needed to carry weights from one structure to another, and to check that it worked.
+    """Everything needed to carry weights from one structure to another, and to check the result.
 
-    `source` and `target` are the fingerprints of the two structures (hex digests).
+    Printed, it is a screen that says what becomes of every tensor.
+
+    Attributes:
+        source: the fingerprint of the source structure, a hex digest.
+        target: the fingerprint of the target structure, a hex digest.
+        tensors: what each target tensor becomes.
+        inputs: where the entries of each input sit on both sides.
+        outputs: where the entries of each output sit on both sides.
+        notes: what a person must know.
+        unpaired: the source tensors that no target tensor is paired with: read by terms alone,
+            further names of tied ones, or not carried.
+
+    Example:
+        >>> bias = Tensor("bias", (3,), "f32")
+        >>> whole = Block((((0, 3),),), Own())
+        >>> plan = Plan("a1", "b2", (TensorPlan(bias, None, "parameter", (whole,)),))
+        >>> Plan.from_json(plan.to_json()) == plan
+        True
     """
 
     source: str
@@ -176,8 +215,38 @@ class Plan:
     inputs: tuple[Placement, ...] = ()
     outputs: tuple[Placement, ...] = ()
     notes: tuple[Note, ...] = ()
+    unpaired: tuple[Tensor, ...] = ()
 
     @property
     def exact(self) -> bool:
         """Whether the plan promises the old function on the old outputs."""
         return all(note.kind != "inexact" for note in self.notes)
+
+    def to_json(self) -> str:
+        """Write the plan as versioned JSON text, one tensor a line."""
+        from suture._plan_json import to_json
+
+        return to_json(self)
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        """Read a plan from JSON text.
+
+        Args:
+            text: what `to_json` wrote.
+
+        Returns:
+            A plan equal to the one written.
+
+        Raises:
+            PlanError: with every problem and its place, if the text is not a whole plan.
+        """
+        from suture._plan_json import from_json
+
+        return from_json(text)
+
+    def __str__(self) -> str:
+        """Render the plan as a screen of at most 100 columns."""
+        from suture._render import render
+
+        return render(self)

@@ -1,0 +1,174 @@
+"""Carry out a plan on arrays.
+
+Knows what each word of a plan does. Does not know a framework (`_arrays`), nor where plans come
+from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture._arrays import Array, Arrays, arrays_of
+from suture._errors import PlanError
+from suture._plan import Block, Own, Plan, Sum, Tensor, TensorPlan, Term, Value
+from suture._plan_check import check, plain, source_tensors, term_shape
+
+State = Mapping[str, Array]
+Fact = tuple[str, str]
+
+
+def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]:
+    """Compute the target's new arrays.
+
+    Args:
+        plan: a whole plan.
+        source_state: the source's arrays by name; none is changed.
+        target_state: the target's arrays by name as they were initialised; none is changed.
+
+    Returns:
+        New arrays under the target's names, in its order, each of the target's framework, dtype and
+        device. Names that are tied share one array. A plain copy is bit by bit; what is calculated
+        is calculated in f64 (in f32 on a device without) and then cast.
+
+    Raises:
+        PlanError: if the plan is not whole, or listing every array that it was not made for.
+            Nothing is computed then.
+
+    Example:
+        >>> from suture._plan import Own
+        >>> bias = Tensor("bias", (3,), "f32")
+        >>> old = Block((((0, 2),),), Sum((Term("bias", (((0, 2),),)),)))
+        >>> new = Block((((2, 3),),), Own())
+        >>> paired = TensorPlan(bias, Tensor("bias", (2,), "f32"), "parameter", (old, new))
+        >>> before = {"bias": np.array([1, 2], "f4")}
+        >>> apply(Plan("a1", "b2", (paired,)), before, {"bias": np.array([7, 8, 9], "f4")})
+        {'bias': array([1., 2., 9.], dtype=float32)}
+    """
+    check(plan)
+    misfits = [*_source_misfits(plan, source_state), *_target_misfits(plan, target_state)]
+    if misfits:
+        count = "one of the arrays" if len(misfits) == 1 else f"{len(misfits)} of the arrays"
+        raise PlanError(
+            f"The plan was not made for {count}.", misfits, "make a plan for these two models"
+        )
+    new: dict[str, Array] = {}
+    for tensor in plan.tensors:
+        names = [name for name in (tensor.target.name, *tensor.tied) if name in target_state]
+        new |= dict.fromkeys(names, _carried(tensor, source_state, target_state[names[0]]))
+    return {name: new[name] for name in target_state}
+
+
+def _source_misfits(plan: Plan, state: State) -> Iterator[Fact]:
+    known = source_tensors(plan)
+    needed = {tensor.source.name for tensor in plan.tensors if tensor.source is not None}
+    needed |= _read(plan)
+    for name, tensor in known.items():
+        if name in state:
+            yield from _differs("source", name, state[name], tensor)
+        elif name in needed:
+            yield "source", f"{name} is missing; the plan reads {tensor.type}"
+    noted = {note.subject for note in plan.notes}
+    strangers = [name for name in state if name not in known and name not in noted]
+    # A state dict holds tied arrays under each name, of which a plan may know one.
+    places = {_place(state[name]) for name in known if name in state} if strangers else set()
+    for name in strangers:
+        if _place(state[name]) not in places:
+            yield "source", f"{name} is unexpected"
+
+
+def _read(plan: Plan) -> set[str]:
+    """Name the source tensors that terms read."""
+    fills = (block.fill for tensor in plan.tensors for block in tensor.blocks)
+    return {term.source for fill in fills if isinstance(fill, Sum) for term in fill.terms}
+
+
+def _place(array: Array) -> int | None:
+    kind = arrays_of(array)
+    return None if kind is None else kind.place(array)
+
+
+def _target_misfits(plan: Plan, state: State) -> Iterator[Fact]:
+    known = set()
+    for tensor in plan.tensors:
+        names = [name for name in (tensor.target.name, *tensor.tied) if name in state]
+        known.update(names)
+        if not names:
+            yield "target", f"{tensor.target.name} is missing; the plan makes {tensor.target.type}"
+        for name in names:
+            yield from _differs("target", name, state[name], tensor.target)
+    for name in state:
+        if name not in known:
+            yield "target", f"{name} is unexpected"
+
+
+def _differs(side: str, name: str, array: Array, wanted: Tensor) -> Iterator[Fact]:
+    kind = arrays_of(array)
+    if kind is None:
+        yield side, f"{name} is a {type(array).__name__}, not an array"
+        return
+    found = Tensor(name, tuple(array.shape), kind.dtype(array))
+    if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
+        yield side, f"{name} is {found.type}; the plan was made for {wanted.type}"
+
+
+def _carried(plan: TensorPlan, sources: State, initial: Array) -> Array:
+    """Make the new array of one tensor, beginning with its own initialisation."""
+    kind = _arrays(initial)
+    new = kind.copy(initial)
+    for block in plan.blocks:
+        match block.fill:
+            case Own(scale=1):
+                pass
+            case Own(scale):
+                kind.put(new, block.region, kind.widen(kind.take(initial, block.region)) * scale)
+            case Value():
+                kind.put(new, block.region, _constant(block.fill, block))
+            case Sum(terms):
+                kind.put(new, block.region, _sum(terms, sources, kind))
+    return new
+
+
+def _constant(fill: Value, block: Block) -> NDArray[np.float64]:
+    """Make values that broadcast to a block: one, or a diagonal across two of its dims."""
+    if fill.diagonal is None:
+        return np.array(fill.value)
+    first, second = sorted(fill.diagonal)
+    shape = [size if dim in fill.diagonal else 1 for dim, size in enumerate(block.shape)]
+    diagonal = np.eye(shape[first], shape[second], dtype=np.bool_)
+    return np.where(diagonal, fill.value, 0.0).reshape(shape)
+
+
+def _sum(terms: Sequence[Term], sources: State, target: Arrays) -> Array:
+    """Add up terms: as arrays of their framework, or as numpy's where the target has another."""
+    read = _copied if len(terms) == 1 and plain(terms[0]) else _calculated
+    values = [read(_arrays(sources[term.source]), sources[term.source], term) for term in terms]
+    kinds = [_arrays(value) for value in values]
+    if any(kind is not target for kind in kinds):
+        values = [kind.numpy(value) for kind, value in zip(kinds, values, strict=True)]
+    return reduce(add, values)
+
+
+def _copied(kind: Arrays, source: Array, term: Term) -> Array:
+    return kind.take(source, term.index)
+
+
+def _calculated(kind: Arrays, source: Array, term: Term) -> Array:
+    values = kind.widen(kind.take(source, term.index))
+    for reduction in term.reductions:
+        if reduction.weights is None:
+            values = kind.mean(values, reduction.dim)
+        else:
+            values = kind.fold(values, reduction.dim, reduction.weights)
+    return values.reshape(term_shape(term)) * term.scale
+
+
+def _arrays(array: Array) -> Arrays:
+    kind = arrays_of(array)
+    assert kind is not None, "a state with something else is refused before"
+    return kind
