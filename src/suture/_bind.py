@@ -31,7 +31,7 @@ class BoundOperand:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pick:
-    """`axis = source[index]`: a constant index of entries; -1 stands for a constant entry (padding)."""
+    """`axis = source[index]`: a constant index of entries; -1 stands for a constant (padding)."""
 
     axis: str
     source: str
@@ -96,7 +96,7 @@ def _bind(
     outputs: tuple[Shape, ...],
     given: tuple[tuple[str, int], ...],
 ) -> Bound:
-    spec = parse(text)
+    spec = _called(parse(text), inputs, outputs)
     operands, shapes = (*spec.inputs, *spec.outputs), (*inputs, *outputs)
     facts = _facts(text, inputs, outputs)
     if (len(spec.inputs), len(spec.outputs)) != (len(inputs), len(outputs)):
@@ -114,6 +114,15 @@ def _bind(
     sizes = _solve(dims, shapes, dict(given), facts)
     bound = [BoundOperand(d, op.values) for d, op in zip(dims, operands, strict=True)]
     return Bound(spec, tuple(bound[: len(inputs)]), tuple(bound[len(inputs) :]), sizes)
+
+
+def _called(spec: Spec, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> Spec:
+    """Read an empty side: no tensor if the call has none, else a number (no dims)."""
+    nothing = (Operand(()),)
+    return Spec(
+        () if spec.inputs == nothing and not inputs else spec.inputs,
+        () if spec.outputs == nothing and not outputs else spec.outputs,
+    )
 
 
 def _facts(text: str, inputs: Sequence[Shape], outputs: Sequence[Shape]) -> list[tuple[str, str]]:

@@ -1,14 +1,14 @@
 """The rule table: op name -> axis spec and algebra.
 
-Knows how a rule is registered and found. Does not know any op: the adapters fill the table, one line
-per op.
+Knows how a rule is registered and found. Does not know any op: the adapters fill the table, one
+line per op.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar, overload
 
 from suture._algebra import Algebra, algebra
 from suture._bind import Bound, Pick, Shape, bind
@@ -18,7 +18,7 @@ from suture._spec import Operand, Spec, parse
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorArgument:
-    """A tensor among an op's arguments, as rules see it: `values` where they are known constants."""
+    """A tensor among an op's arguments, as rules see it; `values` if it is a known constant."""
 
     shape: Shape
     dtype: str
@@ -36,10 +36,10 @@ class Call:
 
     Attributes:
         op: the op's full name, e.g. `"aten.mm.default"`.
-        arguments: every argument by its name in the op's schema, defaults included; tensors stand as
-            `TensorArgument`.
+        arguments: every argument by its name in the op's schema, defaults included; tensors stand
+            as `TensorArgument`.
         operands: the op's tensor arguments in schema order, lists flattened; None where an optional
-            one is absent.
+            one is absent, or a plain number stands for it.
         outputs: the results' shapes in entries.
     """
 
@@ -53,8 +53,8 @@ class Call:
 class Described:
     """What a rule function says of a call: operands that are absent have no place in the spec.
 
-    `algebra` replaces the rule's own where it depends on the arguments; `sizes` and `picks` are those
-    that the shapes do not tell.
+    `algebra` replaces the rule's own where it depends on the arguments; `sizes` and `picks` are
+    those that the shapes do not tell.
     """
 
     spec: str
@@ -64,6 +64,7 @@ class Described:
 
 
 RuleFunction = Callable[..., str | Described]
+Function = TypeVar("Function", bound=RuleFunction)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,8 @@ class Rule:
             SpecError: the spec does not fit the call.
         """
         if isinstance(self.spec, str):
-            said = Described(_present(self.spec, call.operands), _chosen(self.algebra, call.operands))
+            text, words = _present(self.spec, call.operands), _chosen(self.algebra, call.operands)
+            said = Described(text, words)
         else:
             answer = self.spec(**call.arguments, out=call.outputs)
             said = Described(answer) if isinstance(answer, str) else answer
@@ -96,9 +98,9 @@ class Rule:
 
 def _present(spec: str, operands: Sequence[TensorArgument | None]) -> str:
     """Drop the operands of a spec that a call leaves out."""
-    if len(operands) == spec.count(",", 0, spec.index("->")) + 1 and None not in operands:
-        return spec
     read = parse(spec)
+    if len(operands) == len(read.inputs) and None not in operands:
+        return spec
     pairs = zip(read.inputs, operands, strict=False)
     kept: tuple[Operand, ...] = tuple(op for op, tensor in pairs if tensor is not None)
     return str(Spec(kept, read.outputs))
@@ -113,17 +115,19 @@ def _chosen(words: str, operands: Sequence[TensorArgument | None]) -> str:
 
 
 def _spread(words: str, count: int) -> tuple[Algebra, ...]:
-    """Read one algebra per operand; a single one stands for all."""
+    """Read one algebra per operand; a single one stands for all, and meets nothing if alone."""
     each = words.split(",")
     if len(each) == 1:
-        return (algebra(each[0]),) * count
+        each *= count
     if len(each) != count:
         raise RuleError(f"The algebra {words!r} is for {len(each)} operands, the call has {count}.")
+    if count == 1:
+        return (replace(algebra(each[0]), meeting=None),)
     return tuple(map(algebra, each))
 
 
 class RuleTable:
-    """The rules known so far, by op name (`aten.add.Tensor`) or packet (`aten.add`: every overload)."""
+    """The rules known so far, by op (`aten.add.Tensor`) or packet (`aten.add`: every overload)."""
 
     def __init__(self) -> None:
         self._rules: dict[str, Rule] = {}
@@ -152,14 +156,22 @@ class RuleTable:
 TABLE = RuleTable()
 
 
+@overload
+def rule(ops: object, spec: str, algebra: str = "") -> None: ...
+
+
+@overload
+def rule(ops: object, *, algebra: str = "") -> Callable[[Function], Function]: ...
+
+
 def rule(ops: object, spec: str | None = None, algebra: str = "") -> Any:
     """Register an axis rule for ops; without `spec`, decorate the function that gives it.
 
     Args:
-        ops: op names separated by spaces, or an op object whose text is its name. `aten.add` stands for
-            every overload of the packet; in-place and `out=` variants need no rule of their own.
-        spec: the axis spec; operands are the op's tensor arguments in schema order, and those that a
-            call leaves out are dropped.
+        ops: op names separated by spaces, or an op object whose text is its name. `aten.add` stands
+            for every overload of the packet; in-place and `out=` variants need no rule.
+        spec: the axis spec; operands are the op's tensor arguments in schema order, and those that
+            a call leaves out are dropped.
         algebra: words per operand, separated by commas; one group stands for all operands.
 
     Returns:
@@ -175,7 +187,7 @@ def rule(ops: object, spec: str | None = None, algebra: str = "") -> Any:
     """
     names = tuple(str(ops).split())
 
-    def register(function: RuleFunction) -> RuleFunction:
+    def register(function: Function) -> Function:
         TABLE.add(Rule(names, function, algebra))
         return function
 

@@ -40,7 +40,8 @@ def functional(op: OpOverload) -> OpOverload:
         return op
     packet = op._overloadpacket
     name = packet._qualified_op_name.removeprefix("aten::").rstrip("_")
-    candidates = (getattr(torch.ops.aten, name, None), packet)
+    twins = (name, f"{name}_functional") if name != packet.__name__ else (name,)  # `normal_`
+    candidates = (*(getattr(torch.ops.aten, twin, None) for twin in twins), packet)
     wanted = _signature(op)
     for candidate in candidates:
         for overload in candidate.overloads() if candidate is not None else ():
@@ -87,7 +88,10 @@ def arguments(
 
 
 def tensor_places(op: OpOverload, named: Mapping[str, Any]) -> list[Any]:
-    """List the tensor arguments in schema order, lists flattened, None where one is absent."""
+    """List the tensor arguments in schema order, lists flattened, None where one is absent.
+
+    A plain number in a tensor's place (`x + 1` calls `add.Tensor`) is no operand either.
+    """
     places: list[Any] = []
     for argument in op._schema.arguments:
         kind = str(argument.type)
@@ -95,7 +99,7 @@ def tensor_places(op: OpOverload, named: Mapping[str, Any]) -> list[Any]:
             continue
         value = named[argument.name]
         places += value if isinstance(value, (list, tuple)) else [value]
-    return places
+    return [place if isinstance(place, torch.Tensor) else None for place in places]
 
 
 def make_call(

@@ -1,0 +1,154 @@
+"""Pointwise ops: every operand broadcasts, entry i meets entry i.
+
+Knows the algebra of those ops where it says something. Does not list the others: torch tags them
+`pointwise`, and no tag promises any algebra.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from suture._bind import Shape
+from suture._rule import Described, TensorArgument, rule
+from suture._torch.rules._text import axes, spec
+
+ONE = "... -> ..."
+TWO = "..., ... -> ..."
+THREE = "..., ..., ... -> ..."
+
+# Homogeneous of degree one on all reals.
+rule("aten.neg aten.positive aten.deg2rad aten.rad2deg", ONE, "linear")
+
+# Projections that keep zero: applied twice they do no more than once.
+rule(
+    "aten.relu aten.abs aten.sign aten.sgn aten.floor aten.ceil aten.round aten.trunc aten.frac "
+    "aten.hardshrink aten.relu6",
+    ONE,
+    "zero idempotent",
+)
+
+# Keep zero, and nothing more.
+rule(
+    "aten.tanh aten.gelu aten.silu aten.mish aten.elu aten.selu aten.celu aten.leaky_relu "
+    "aten.hardswish aten.softshrink aten.sqrt aten.sin aten.tan aten.asin aten.atan aten.sinh "
+    "aten.asinh aten.atanh aten.erf aten.erfinv aten.expm1 aten.log1p aten.square",
+    ONE,
+    "zero",
+)
+
+# On finite numbers nothing happens.
+rule("aten.nan_to_num", ONE, "linear idempotent")
+
+# exp(0) = 1, sigmoid(0) = 1/2, softplus(0) = log 2, 1/0, log 0: zero is no fixed value of these.
+rule(
+    "aten.exp aten.exp2 aten.log aten.log2 aten.log10 aten.rsqrt aten.reciprocal aten.sigmoid "
+    "aten.hardsigmoid aten.softplus aten.cos aten.cosh aten.acos aten.acosh aten.erfc aten.logit "
+    "aten.lgamma aten.digamma",
+    ONE,
+)
+
+
+@rule("aten.log_sigmoid_forward")
+def log_sigmoid(self: TensorArgument, *, out: list[Shape]) -> str:
+    """log(sigmoid(x)), and torch's scratch, which may be empty."""
+    own = axes(self.ndim)
+    return spec([own], [own, own if out[1] == self.shape else axes(len(out[1]), "e")])
+
+
+@rule("aten.hardtanh aten.hardtanh_")
+def hardtanh(self: TensorArgument, min_val: float, max_val: float, *, out: Any) -> Described:
+    """Clip to an interval, a projection; it keeps zero if zero lies inside."""
+    return Described(ONE, _keeping_zero(min_val <= 0 <= max_val))
+
+
+@rule("aten.clamp.default aten.clamp_min.default aten.clamp_max.default")
+def clamp(
+    self: TensorArgument, min: float | None = None, max: float | None = None, *, out: Any
+) -> Described:
+    """Clip to an interval that may be open on a side."""
+    inside = (min is None or min <= 0) and (max is None or max >= 0)
+    return Described(ONE, _keeping_zero(inside))
+
+
+@rule("aten.threshold")
+def threshold(self: TensorArgument, threshold: float, value: float, *, out: Any) -> Described:
+    """Replace what is not above the threshold; the value itself stays as it is either way."""
+    return Described(ONE, _keeping_zero(threshold < 0 or value == 0))
+
+
+def _keeping_zero(kept: bool) -> str:
+    return "zero idempotent" if kept else "idempotent"
+
+
+@rule("aten.pow.Tensor_Scalar")
+def power(self: TensorArgument, exponent: float, *, out: Any) -> Described:
+    """Raise to a constant: 0 ** p = 0 for positive p alone."""
+    return Described(ONE, "linear idempotent" if exponent == 1 else "zero" if exponent > 0 else "")
+
+
+# Sums: linear in each operand. A number added to one operand leaves nothing linear.
+@rule("aten.add aten.sub aten.rsub")
+def add(self: TensorArgument, other: Any, alpha: float = 1, *, out: Any) -> Described:
+    """Add two tensors, or a number to one."""
+    if isinstance(other, TensorArgument) and isinstance(self, TensorArgument):
+        return Described(TWO, "linear add, linear add")
+    return Described(ONE, "")
+
+
+# Products: linear in each operand, zero where one is.
+rule("aten.mul", TWO, "linear mul, linear mul")
+rule("aten.div.Tensor aten.div.Scalar aten.true_divide", TWO, "linear, ")
+rule("aten.addcmul", THREE, "linear add, linear mul, linear mul")
+rule("aten.addcdiv", THREE, "linear add, linear, ")
+
+# (1 - w) a + w b, and in w for itself: a weight of zero leaves a.
+rule("aten.lerp", THREE, "linear add, linear add, ")
+
+# An order's best of two: choosing again changes nothing.
+rule("aten.maximum aten.minimum aten.fmax aten.fmin", TWO, "idempotent")
+rule("aten.clamp.Tensor aten.clamp_min.Tensor aten.clamp_max.Tensor", THREE, "idempotent")
+
+# Chosen entry by entry: with the condition fixed, a sum of two masked operands.
+rule("aten.where", THREE, ", linear add idempotent, linear add idempotent")
+rule("aten.masked_fill.Tensor", THREE, "linear add idempotent, , linear add")
+
+
+@rule("aten.masked_fill.Scalar")
+def masked_fill(self: TensorArgument, mask: TensorArgument, value: float, *, out: Any) -> Described:
+    """Write a number where the mask says so."""
+    return Described(TWO, "linear idempotent, " if value == 0 else "idempotent, ")
+
+
+# x where x > 0, else w x. The weight arrives with the input's rank.
+rule("aten._prelu_kernel", TWO, "zero, ")
+
+# The noise is the slope that was drawn for each entry.
+rule("aten.rrelu_with_noise aten.rrelu_with_noise_functional", "..., ... -> ...", "zero, ")
+
+# Written over: only the second operand is seen, broadcast to the first one's shape.
+rule("aten.copy", TWO, ", linear moves")
+
+# One number per entry kept or dropped; the mask is the second result.
+rule("aten.native_dropout", "... -> ..., ...", "linear")
+
+# Kept as it is, entry by entry.
+rule("aten.tril aten.triu", ONE, "linear idempotent moves")
+rule(
+    "aten.clone aten.detach aten.alias aten.lift_fresh aten.lift_fresh_copy aten.alias_copy "
+    "aten.detach_copy",
+    ONE,
+    "linear idempotent moves",
+)
+
+
+@rule("aten._to_copy")
+def to_copy(self: TensorArgument, dtype: Any = None, *, out: Any, **others: Any) -> Described:
+    """Convert to another dtype: the same numbers, unless fractions are cut off."""
+    fractions = self.dtype.startswith(("f", "bf"))
+    cut = dtype is not None and not dtype.is_floating_point and fractions
+    return Described(ONE, "zero idempotent" if cut else "linear idempotent moves")
+
+
+# Two real numbers are one complex one.
+rule("aten.view_as_complex", "... p -> ...", "linear moves")
+rule("aten.view_as_real", "... -> ... p", "linear moves")
