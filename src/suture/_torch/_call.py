@@ -16,13 +16,13 @@ import suture._torch.rules  # noqa: F401  (fills the table)
 from suture._bind import Shape
 from suture._rule import TABLE, Call, Rule, TensorArgument
 
-POINTWISE = Rule(("<pointwise>",), lambda out, **arguments: _pointwise(arguments), "")
+POINTWISE = Rule(("<pointwise>",), lambda out, **arguments: _pointwise(arguments, len(out)), "")
 
 
-def _pointwise(arguments: Mapping[str, Any]) -> str:
+def _pointwise(arguments: Mapping[str, Any], results: int) -> str:
     """Spec of an op that torch itself tags pointwise: every operand broadcasts, nothing else meets."""
     count = sum(1 for value in arguments.values() for _ in _tensors(value))
-    return ", ".join(["..."] * count) + " -> ..."
+    return f"{', '.join(['...'] * count)} -> {', '.join(['...'] * results)}"
 
 
 def _tensors(value: Any) -> Iterator[Any]:
