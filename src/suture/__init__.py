@@ -1,6 +1,67 @@
-"""Carry trained weights from one neural network into a changed one.
+"""Surgery for neural networks: carry trained weights into a changed model, function unchanged.
 
-Knows which names are public. Does not import a framework: that is for the adapters.
+See `suture.transfer` for the whole way in one call; `trace`, `plan`, `apply` and `verify` are its steps.
 """
 
+from suture._adapter import trace
+from suture._algebra import Algebra
+from suture._apply import apply
+from suture._couple import Units, couple
+from suture._errors import (
+    CoupleError,
+    MatchError,
+    PlanError,
+    RuleError,
+    SchemaError,
+    SpecError,
+    SutureError,
+    TraceError,
+    UnknownOpError,
+    VerifyError,
+)
+from suture._graph import Graph
+from suture._match import Match, match
+from suture._plan import Plan
+from suture._planning import plan
+from suture._rule import Described, TensorArgument, rule
+from suture._schema import Categorical, Schema
+from suture._spec import Spec, parse
+from suture._subject import Subject
+from suture._transfer import transfer
+from suture._verify import Report, verify
+
 __version__ = "0.1.0"
+
+__all__ = [
+    "Algebra",
+    "Categorical",
+    "CoupleError",
+    "Described",
+    "Graph",
+    "Match",
+    "MatchError",
+    "Plan",
+    "PlanError",
+    "Report",
+    "RuleError",
+    "Schema",
+    "SchemaError",
+    "Spec",
+    "SpecError",
+    "Subject",
+    "SutureError",
+    "TensorArgument",
+    "TraceError",
+    "Units",
+    "UnknownOpError",
+    "VerifyError",
+    "apply",
+    "couple",
+    "match",
+    "parse",
+    "plan",
+    "rule",
+    "trace",
+    "transfer",
+    "verify",
+]

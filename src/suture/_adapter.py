@@ -1,0 +1,82 @@
+"""Adapters: the part of Suture that knows a framework, found by the model's class.
+
+Knows that there is torch. Imports no framework until a model of it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture._errors import TraceError
+from suture._graph import Graph
+from suture._subject import Subject
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+class Adapter(Protocol):
+    """What a framework must offer."""
+
+    def trace(self, subject: Subject) -> Graph:
+        """Record what a model does, on shapes alone."""
+
+    def run(self, subject: Subject, inputs: Arrays) -> dict[str, NDArray[Any]]:
+        """Run a model on inputs given by keypath, for its outputs by keypath."""
+
+    def examples(self, subject: Subject) -> dict[str, NDArray[Any]]:
+        """Give the example inputs by keypath."""
+
+    def state(self, model: Any) -> dict[str, Any]:
+        """Give the model's arrays by name."""
+
+    def load(self, model: Any, state: Mapping[str, Any]) -> None:
+        """Write arrays into a model in place."""
+
+
+_MODULES = {"torch": "suture._torch.adapter"}
+
+
+def adapter(model: Any) -> Adapter:
+    """Find the adapter of a model by the package that its class comes from.
+
+    Raises:
+        TraceError: no adapter knows such models.
+    """
+    for parent in type(model).__mro__:
+        module = _MODULES.get(parent.__module__.partition(".")[0])
+        if module is not None:
+            return cast(Adapter, import_module(module))
+    raise TraceError(
+        f"No adapter knows models of type {type(model).__name__}.",
+        [("known", "torch.nn.Module")],
+        "give Subject the model itself",
+    )
+
+
+def trace(subject: Subject) -> Graph:
+    """Run a model once on shapes alone and record what it does.
+
+    Args:
+        subject: the model with example arguments.
+
+    Returns:
+        Its graph. No weight is read; the model, its mode, its buffers, its device and all random
+        states are as before. The model runs in evaluation mode.
+
+    Raises:
+        TraceError: the model cannot be run on shapes alone.
+        UnknownOpError: an op has no rule and does not decompose.
+        SchemaError: the schema does not fit what the model takes and gives.
+
+    Example:
+        >>> import torch
+        >>> graph = trace(Subject(torch.nn.Linear(3, 2), (torch.zeros(5, 3),)))
+        >>> list(graph.parameters), list(graph.inputs), list(graph.outputs)
+        (['weight', 'bias'], ['input'], ['output'])
+    """
+    return adapter(subject.model).trace(subject)

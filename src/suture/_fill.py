@@ -1,0 +1,171 @@
+"""Filling: what each entry of one target tensor becomes, as blocks of the plan.
+
+Knows the default policy for entries that have no source:
+
+| entry | value | why |
+|---|---|---|
+| fresh along a dim that is written | own | breaks symmetry, gradients flow |
+| fresh only along dims that are read | 0 | the old function must not see the new unit |
+| row of a table chosen by integer lookup | own | old ids never choose it |
+| fresh parameter added into a preserved unit | 0 | additive identity |
+| fresh parameter multiplying a preserved unit | 1 | multiplicative identity |
+
+Does not know how units were matched; works on positions, dim by dim, never on entries of the tensor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture._axes import Axes, Class
+from suture._couple import Column, Layout, spell
+from suture._occurrences import Positions
+from suture._plan import Block, Fill, Own, Runs, Sum, Term, Value
+from suture._roles import Use
+
+PRESERVED, READ, WRITTEN = 0, 1, 2
+"""States of a position under one use: preserved, fresh along reads only, fresh along a written axis."""
+
+States = tuple[int, ...]
+"""The state of a position under each use."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dim:
+    """One dim of a target tensor: its axis class, its layout, and where its positions come from."""
+
+    axis: Class
+    layout: Layout
+    positions: Positions
+
+
+def fill(
+    source: str | None, dims: Sequence[Dim], uses: Sequence[Use], axes: Axes, partner: Column
+) -> tuple[Block, ...]:
+    """Partition a target tensor into blocks.
+
+    Args:
+        source: the source tensor's name, None for a fresh one.
+        dims: the target's dims.
+        uses: what ops do with the tensor; none if nothing is known to.
+        axes: the target's axis classes.
+        partner: target unit -> source unit, -1 where it is fresh.
+
+    Returns:
+        Blocks that hold every entry exactly once.
+    """
+    cut = [_cut(number, dim, uses, axes, partner) for number, dim in enumerate(dims)]
+    return tuple(
+        Block(
+            tuple(runs(positions) for _, positions in choice),
+            _filling(source, [states for states, _ in choice], choice, dims, uses),
+        )
+        for choice in product(*cut)
+    )
+
+
+def _cut(
+    number: int, dim: Dim, uses: Sequence[Use], axes: Axes, partner: Column
+) -> list[tuple[States, NDArray[np.int64]]]:
+    """Cut the positions of a dim by their states."""
+    count = max(len(uses), 1)
+    preserved = dim.positions >= 0
+    if preserved.all():
+        return [((PRESERVED,) * count, np.arange(len(preserved)))]
+    each = [_states(number, dim, use, axes, partner) for use in uses] or [
+        np.where(preserved, PRESERVED, WRITTEN)
+    ]
+    table = np.stack(each)
+    return [
+        (tuple(map(int, states)), np.flatnonzero((table == states[:, None]).all(axis=0)))
+        for states in np.unique(table, axis=1).T
+    ]
+
+
+def _states(
+    number: int, dim: Dim, use: Use, axes: Axes, partner: Column
+) -> NDArray[np.int64]:
+    """State of every position of a dim under one use."""
+    read = below(axes, {member for at, member in use.reads if at == number})
+    flags = spell(axes, dim.axis, lambda atom: np.full(axes.sizes[atom], int(atom in read)))
+    written = np.concatenate(
+        [
+            _any([(partner[c] < 0) & (f == 0) for c, f in zip(columns, marks, strict=True)])
+            for columns, marks in zip(dim.layout, flags, strict=True)
+        ]
+    )
+    return np.where(dim.positions >= 0, PRESERVED, np.where(written, WRITTEN, READ))
+
+
+def _any(columns: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Whether any factor of each entry of a segment is marked."""
+    return reduce(lambda outer, inner: np.logical_or.outer(outer, inner).ravel(), columns)
+
+
+def preserved(layout: Layout, partner: Column) -> NDArray[np.bool_]:
+    """Say of every position of a dim whether all its units have a source."""
+    return np.concatenate([~_any([partner[c] < 0 for c in segment]) for segment in layout])
+
+
+def below(axes: Axes, members: set[Class]) -> set[Class]:
+    """Add to classes everything that they are made of."""
+    found: set[Class] = set()
+    waiting = [axes.find(member) for member in members]
+    while waiting:
+        member = waiting.pop()
+        if member not in found:
+            found.add(member)
+            waiting += [part for makeup in axes.made_of(member) for part in makeup.parts]
+    return found
+
+
+def _filling(
+    source: str | None,
+    states: Sequence[States],
+    choice: Sequence[tuple[States, NDArray[np.int64]]],
+    dims: Sequence[Dim],
+    uses: Sequence[Use],
+) -> Fill:
+    """Decide one block by the states of its dims."""
+    worst = [max(each, default=PRESERVED) for each in zip(*states, strict=True)]
+    if source is not None and all(state == PRESERVED for state in worst):
+        index = [runs(dim.positions[at]) for dim, (_, at) in zip(dims, choice, strict=True)]
+        return Sum((Term(source, tuple(index)),))
+    if READ in worst:
+        return Value(0.0)
+    if source is None and uses and all(state == PRESERVED for state in worst):
+        return _identity(uses)
+    return Own()
+
+
+def _identity(uses: Sequence[Use]) -> Fill:
+    """What a fresh parameter is where it meets preserved units without reading them."""
+    meetings = {None if use.reads or use.lookups else use.meeting for use in uses}
+    match meetings:
+        case _ if meetings == {"add"}:
+            return Value(0.0)
+        case _ if meetings == {"mul"}:
+            return Value(1.0)
+        case _:
+            return Own()
+
+
+def runs(positions: NDArray[np.int64]) -> Runs:
+    """Write positions as half-open runs.
+
+    Example:
+        >>> runs(np.array([0, 1, 2, 5, 4]))
+        ((0, 3), (5, 6), (4, 5))
+    """
+    if not len(positions):
+        return ()
+    cuts = np.flatnonzero(np.diff(positions) != 1) + 1
+    starts = positions[np.concatenate([[0], cuts])]
+    stops = positions[np.concatenate([cuts - 1, [len(positions) - 1]])] + 1
+    return tuple(zip(starts.tolist(), stops.tolist(), strict=True))

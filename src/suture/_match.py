@@ -1,0 +1,235 @@
+"""Matching: which unit of the source each unit of the target is.
+
+Knows names and signatures. Does not know positions along dims (`_occurrences`) nor fills.
+
+A unit that a schema names has the partner of that name. Every other unit carries a *signature*: the set
+of (paired tensor, dim, factor) it occurs in. Units of equal signature pair in order of occurrence, axis by
+axis. Where wiring changed a signature, the largest overlap is taken and noted; a tie is an error.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture._couple import Column, Layout, Units
+from suture._errors import MatchError
+from suture._pair import Pairs, named_entries, pair
+from suture._plan import Note
+from suture._roles import Use, uses
+
+Place = tuple[str, int, int]
+"""Where a unit occurs: tensor (by its target name), dim, and factor counted from the innermost."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """Which unit is which.
+
+    Attributes:
+        source: the source's units.
+        target: the target's units.
+        pairs: the tensors that belong together.
+        partner: target unit -> source unit, -1 where it is fresh.
+        names: full name -> units, source and target.
+        uses: what ops do with the parameters, source and target.
+        notes: what was paired by overlap.
+    """
+
+    source: Units
+    target: Units
+    pairs: Pairs
+    partner: Column
+    names: tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]
+    uses: tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Side:
+    """One side's units with where they occur, in the words of the target."""
+
+    units: Units
+    places: dict[Place, Column]
+    signature: NDArray[np.uint64]
+    free: NDArray[np.bool_]
+
+
+def match(source: Units, target: Units) -> Match:
+    """Find the partner of every target unit.
+
+    Raises:
+        MatchError: nothing pairs, names of one unit disagree, or a pairing is a tie.
+        SchemaError: something is named on one side only.
+    """
+    pairs = pair(source.graph, target.graph)
+    names = named_entries(source), named_entries(target)
+    used = uses(source.graph, source.axes), uses(target.graph, target.axes)
+    partner = np.full(target.count, -1, np.int64)
+    _by_name(partner, *names)
+    shared = {**pairs.tensors, **pairs.inputs, **pairs.outputs}
+    back = {theirs: ours for ours, theirs in shared.items()}
+    ours = _side(target, {name: name for name in shared}, names[1], used[1])
+    theirs = _side(source, back, names[0], used[0])
+    notes = _by_signature(partner, theirs, ours)
+    return Match(source, target, pairs, partner, names, used, tuple(notes))
+
+
+def _by_name(
+    partner: Column, source: dict[str, tuple[int, ...]], target: dict[str, tuple[int, ...]]
+) -> None:
+    facts: list[tuple[str, str]] = []
+    claimed: dict[int, int] = {}
+    for name, units in target.items():
+        for unit, other in zip(units, source.get(name, ()), strict=False):
+            if partner[unit] not in (-1, other) or claimed.get(other, unit) != unit:
+                facts.append((name, "leads to another unit than the names before it"))
+            partner[unit], claimed[other] = other, unit
+    if facts:
+        raise MatchError("The names of one unit lead to different partners.", facts)
+
+
+def _side(
+    units: Units,
+    called: Mapping[str, str],
+    names: Mapping[str, tuple[int, ...]],
+    used: Mapping[str, tuple[Use, ...]],
+) -> _Side:
+    """Say where every unit occurs; `called` gives the shared tensors their common name."""
+    places: dict[Place, Column] = {}
+    signature = np.zeros(units.count, np.uint64)
+    free = np.ones(units.count, np.bool_)
+    written, written_by_others = (np.zeros(units.count, np.bool_) for _ in range(2))
+    for name, dim, factor, column in _columns(units):
+        shared, reads = name in called, dim >= 0 and _is_read(units, name, dim, used)
+        if shared:
+            places[called[name], dim, factor] = column
+            signature[column] += _hash((called[name], dim, factor))
+        if not reads and name not in units.graph.outputs:
+            (written if shared else written_by_others)[column] = True
+    free[written_by_others & ~written] = False
+    free[[unit for entry in names.values() for unit in entry]] = False
+    return _Side(units, places, signature, free & (signature != 0))
+
+
+def _columns(units: Units) -> Iterator[tuple[str, int, int, Column]]:
+    """Every tensor, dim and factor with the distinct units that occur there; dim -1 for values."""
+    values = {name: (layout,) for name, layout in units.values.items()}
+    for tensors, first in ((units.tensors, 0), (values, -1)):
+        for name, dims in tensors.items():
+            for dim, layout in enumerate(dims, first):
+                for factor, column in _factors(layout):
+                    yield name, dim, factor, column
+
+
+def _factors(layout: Layout) -> Iterator[tuple[int, Column]]:
+    columns: dict[int, list[Column]] = defaultdict(list)
+    for segment in layout:
+        for factor, column in enumerate(reversed(segment)):
+            columns[factor].append(column)
+    for factor, found in columns.items():
+        yield factor, np.unique(np.concatenate(found))
+
+
+def _is_read(units: Units, name: str, dim: int, used: Mapping[str, tuple[Use, ...]]) -> bool:
+    """Whether some op reads a tensor along a dim; inputs and buffers are only written."""
+    return any(dim == at for use in used.get(name, ()) for at, _ in use.reads)
+
+
+def _hash(place: Place) -> np.uint64:
+    return np.uint64(int.from_bytes(blake2b(repr(place).encode(), digest_size=8).digest()))
+
+
+def _by_signature(partner: Column, source: _Side, target: _Side) -> list[Note]:
+    """Pair units of equal signature, then of largest overlap."""
+    theirs, ours = _groups(source), _groups(target)
+    for signature in [s for s in ours if s in theirs]:
+        _in_order(partner, theirs.pop(signature), ours.pop(signature), source, target)
+    return _by_overlap(partner, theirs, ours, source, target)
+
+
+def _groups(side: _Side) -> dict[int, list[Column]]:
+    """Signature -> the units that carry it, one column per axis, in order of occurrence."""
+    free = np.flatnonzero(side.free)
+    order = free[np.lexsort((free, side.units.atom[free], side.signature[free]))]
+    marks = np.stack([side.signature[order].astype(np.int64), side.units.atom[order]])
+    cuts = np.flatnonzero((marks[:, 1:] != marks[:, :-1]).any(axis=0)) + 1
+    groups: dict[int, list[Column]] = defaultdict(list)
+    for column in sorted(np.split(order, cuts), key=lambda c: int(c[0]) if len(c) else -1):
+        if len(column):
+            groups[int(side.signature[column[0]])].append(column)
+    return groups
+
+
+def _in_order(
+    partner: Column, theirs: list[Column], ours: list[Column], source: _Side, target: _Side
+) -> None:
+    """Pair the axes of one signature in order, and their entries in order."""
+    sizes = {len(column) for column in (*theirs, *ours)}
+    if len(theirs) != len(ours) and len(sizes) > 1:
+        raise MatchError(
+            "Axes that occur in the same places cannot be told apart.",
+            [
+                ("places", _shown(_places(target, ours[0]))),
+                ("source", f"{len(theirs)} axes of {_lengths(theirs)} entries"),
+                ("target", f"{len(ours)} axes of {_lengths(ours)} entries"),
+            ],
+            "name their entries in both schemas",
+        )
+    for their, our in zip(theirs, ours, strict=False):
+        count = min(len(their), len(our))
+        partner[our[:count]] = their[:count]
+
+
+def _lengths(columns: list[Column]) -> str:
+    return ", ".join(str(len(column)) for column in columns)
+
+
+def _places(side: _Side, column: Column) -> list[Place]:
+    return [place for place, units in side.places.items() if np.isin(column[0], units)]
+
+
+def _shown(places: list[Place]) -> str:
+    texts = [f"{name} dim {dim}" if dim >= 0 else f"values of {name}" for name, dim, _ in places]
+    return ", ".join(texts[:4]) + (f" and {len(texts) - 4} more" if len(texts) > 4 else "")
+
+
+def _by_overlap(
+    partner: Column,
+    theirs: dict[int, list[Column]],
+    ours: dict[int, list[Column]],
+    source: _Side,
+    target: _Side,
+) -> list[Note]:
+    """Pair what wiring changed by the largest number of shared places."""
+    left = [column for columns in theirs.values() for column in columns]
+    candidates = [set(_places(source, column)) for column in left]
+    notes: list[Note] = []
+    claims: Counter[int] = Counter()
+    for column in (column for columns in ours.values() for column in columns):
+        places = _places(target, column)
+        shared = [len(found.intersection(places)) for found in candidates]
+        best = max(shared, default=0)
+        if best == 0:
+            continue
+        chosen = [i for i, count in enumerate(shared) if count == best]
+        claims[chosen[0]] += 1
+        if len(chosen) > 1 or claims[chosen[0]] > 1:
+            raise _tie(places, [candidates[i] for i in chosen])
+        count = min(len(column), len(left[chosen[0]]))
+        partner[column[:count]] = left[chosen[0]][:count]
+        reason = f"wiring changed; paired by {best} of {len(places)} shared places"
+        notes.append(Note("pairing", _shown(places), reason))
+    return notes
+
+
+def _tie(places: list[Place], candidates: list[set[Place]]) -> MatchError:
+    facts = [("target", _shown(places)), *(("source", _shown(sorted(c))) for c in candidates)]
+    return MatchError(
+        "Wiring changed, and several source axes fit equally well.", facts, "name their entries in both schemas"
+    )

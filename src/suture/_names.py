@@ -1,0 +1,55 @@
+"""Names along dims: which positions of which tensors hold an entry that a schema names.
+
+Knows units and their names. Does not know how they were matched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from suture._couple import Layout, Units
+from suture._pair import Entry, entries_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Names:
+    """The names of one side: of single units, and of entries that are products of several."""
+
+    single: Mapping[int, str]
+    several: Mapping[Entry, str]
+
+    @staticmethod
+    def of(entries: Mapping[str, Entry]) -> Names:
+        """Turn names -> units around; the first of several names stays."""
+        single: dict[int, str] = {}
+        several: dict[Entry, str] = {}
+        for name, entry in entries.items():
+            if len(entry) == 1:
+                single.setdefault(entry[0], name)
+            else:
+                several.setdefault(entry, name)
+        return Names(single, several)
+
+    def of_tensor(self, units: Units, tensor: str) -> dict[tuple[int, str], int]:
+        """List `(dim, name) -> position` of a tensor, first occurrences only; dim -1 holds values."""
+        dims = dict(enumerate(units.tensors.get(tensor, ())))
+        if tensor in units.values:
+            dims[-1] = units.values[tensor]
+        found: dict[tuple[int, str], int] = {}
+        for dim, layout in dims.items():
+            for position, name in self._along(layout):
+                found.setdefault((dim, name), position)
+        return found
+
+    def _along(self, layout: Layout) -> list[tuple[int, str]]:
+        if [len(segment) for segment in layout] == [1]:
+            column = layout[0][0]
+            named = np.flatnonzero(np.isin(column, [*self.single]))
+            return [(int(at), self.single[int(column[at])]) for at in named]
+        if not self.several:
+            return []
+        entries = enumerate(entries_of(layout))
+        return [(at, self.several[entry]) for at, entry in entries if entry in self.several]

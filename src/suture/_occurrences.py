@@ -1,0 +1,105 @@
+"""Occurrences: where along a source dim each position of a target dim comes from.
+
+Knows positions. Entries are compared as tuples of units, one per factor; entries that occur several times
+along one dim (the gates of an LSTM, q and k of a fused projection) pair in order if both sides have equally
+many. Does not know how units were matched (`_match`).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture._couple import Column, Layout
+from suture._errors import MatchError
+
+Positions = NDArray[np.int64]
+"""Per target position the source position, -1 where it is fresh."""
+
+IMPLICIT = -2
+"""Stands for a factor of one entry that the other side does not spell out (one head, one channel)."""
+
+
+def positions(source: Layout, target: Layout, partner: Column, where: str) -> Positions:
+    """Map the positions of a target dim to those of its source dim.
+
+    Args:
+        source: the source dim in units.
+        target: the target dim in units.
+        partner: target unit -> source unit, -1 where it is fresh.
+        where: the tensor and dim, for the error.
+
+    Returns:
+        Per target position the source position, -1 where it is fresh.
+
+    Raises:
+        MatchError: an entry occurs a different number of times on the two sides.
+    """
+    mapped = [tuple(partner[column] for column in segment) for segment in target]
+    ranks = _rank(source), _rank(target)
+    theirs = np.concatenate([_rows(segment, ranks[1], max(ranks)) for segment in source])
+    ours = np.concatenate([_rows(segment, ranks[0], max(ranks)) for segment in mapped])
+    fresh = (ours == -1).any(axis=1)
+    codes = _codes(theirs, ours)
+    return _pair(codes[: len(theirs)], codes[len(theirs) :], fresh, where)
+
+
+def _rank(layout: Layout) -> int:
+    return max(len(segment) for segment in layout)
+
+
+def _rows(segment: tuple[Column, ...], known: int, width: int) -> NDArray[np.int64]:
+    """The entries of a segment as rows of units, one column per factor, outer ones missing on the left.
+
+    The other side spells out `known` factors. Of what is spelled out beyond those, the first entry is the
+    one that the other side leaves implicit; the others are not there.
+    """
+    extra = max(len(segment) - known, 0)
+    outer = [np.where(np.arange(len(c)) == 0, IMPLICIT, -1) for c in segment[:extra]]
+    grids = np.meshgrid(*outer, *segment[extra:], indexing="ij")
+    rows = np.stack([grid.ravel() for grid in grids], axis=1)
+    padding = np.full((len(rows), width - rows.shape[1]), IMPLICIT, np.int64)
+    return np.concatenate([padding, rows], axis=1)
+
+
+def _codes(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
+    """One number per distinct row, over both sides."""
+    rows = np.concatenate([left, right])
+    code = rows[:, 0]
+    for column in rows.T[1:]:
+        _, code = np.unique(code, return_inverse=True)
+        code = code * (column.max(initial=0) + 3) + column - IMPLICIT
+    return code
+
+
+def _pair(left: Positions, right: Positions, fresh: NDArray[np.bool_], where: str) -> Positions:
+    """Pair equal codes in order of occurrence."""
+    order, ours = np.argsort(left, kind="stable"), np.flatnonzero(~fresh)
+    ours = ours[np.argsort(right[ours], kind="stable")]
+    sorted_left, sorted_right = left[order], right[ours]
+    start = np.searchsorted(sorted_left, sorted_right, "left")
+    available = np.searchsorted(sorted_left, sorted_right, "right") - start
+    own_start = np.searchsorted(sorted_right, sorted_right, "left")
+    needed = np.searchsorted(sorted_right, sorted_right, "right") - own_start
+    wrong = (available > 0) & (available != needed)
+    if wrong.any():
+        at = int(np.flatnonzero(wrong)[0])
+        raise MatchError(
+            "One unit occurs a different number of times along a dim, and nothing tells which is which.",
+            [
+                ("at", where),
+                ("source", f"{available[at]} times: positions {_listed(order, start[at], available[at])}"),
+                ("target", f"{needed[at]} times: positions {_listed(ours, own_start[at], needed[at])}"),
+            ],
+            "name the entries in both schemas",
+        )
+    found = np.full(len(right), -1, np.int64)
+    taken = available > 0
+    rank = np.arange(len(ours)) - own_start
+    found[ours[taken]] = order[(start + rank)[taken]]
+    return found
+
+
+def _listed(order: Positions, start: int, count: int) -> str:
+    shown = [str(position) for position in order[start : start + min(count, 8)]]
+    return ", ".join(shown) + ("…" if count > 8 else "")

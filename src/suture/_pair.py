@@ -1,0 +1,121 @@
+"""Pairing: which tensors of the two models, and which names of their schemas, belong together.
+
+Knows keypaths, ties and names. Does not know entries (`_match`). Nothing pairs because shapes agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import product
+
+from suture._couple import Layout, Units
+from suture._errors import MatchError, SchemaError
+from suture._graph import Graph
+from suture._schema import resolve
+
+Entry = tuple[int, ...]
+"""The units of one named entry, one per factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """Target name -> source name, of tensors in the state dict, inputs and outputs."""
+
+    tensors: Mapping[str, str]
+    inputs: Mapping[str, str]
+    outputs: Mapping[str, str]
+
+
+def pair(source: Graph, target: Graph) -> Pairs:
+    """Pair the tensors of two graphs by keypath.
+
+    Raises:
+        MatchError: nothing pairs, or two source tensors claim one tied target.
+        SchemaError: something is named on one side only.
+    """
+    owners = {alias: name for name in _names(source) for alias in _aliases(source, name)}
+    tensors: dict[str, str] = {}
+    facts: list[tuple[str, str]] = []
+    for name in _names(target):
+        found = list(dict.fromkeys(owners[a] for a in _aliases(target, name) if a in owners))
+        if len(found) > 1:
+            facts.append((name, f"tied in the target; in the source {' and '.join(found)} differ"))
+        if found and len(source.tensor(found[0]).shape) == len(target.tensor(name).shape):
+            tensors[name] = found[0]
+    if facts:
+        raise MatchError("Two source tensors cannot fill one tied target.", facts)
+    if not tensors:
+        shown = [("source", _few(owners)), ("target", _few(_names(target)))]
+        raise MatchError("The two models have no parameter in common.", shown)
+    _same_sides(source, target)
+    both = [{name: name for name in one if name in other} for one, other in _sides(source, target)]
+    return Pairs(tensors, *both)
+
+
+def _names(graph: Graph) -> list[str]:
+    return [*graph.parameters, *graph.buffers, *graph.unreached]
+
+
+def _aliases(graph: Graph, name: str) -> tuple[str, ...]:
+    return (name, *graph.tied.get(name, ()))
+
+
+def _few(names: Iterable[str]) -> str:
+    listed = list(names)
+    return ", ".join(listed[:4]) + (f" and {len(listed) - 4} more" if len(listed) > 4 else "")
+
+
+def _sides(source: Graph, target: Graph) -> tuple[tuple[Mapping[str, int], Mapping[str, int]], ...]:
+    return (source.inputs, target.inputs), (source.outputs, target.outputs)
+
+
+def _same_sides(source: Graph, target: Graph) -> None:
+    """Refuse a shared input or output that only one schema names: half a name pairs nothing."""
+    facts = []
+    for (ours, theirs), (left, right) in zip(
+        _sides(source, target),
+        ((source.schema.inputs, target.schema.inputs), (source.schema.outputs, target.schema.outputs)),
+        strict=True,
+    ):
+        for name in sorted(set(ours) & set(theirs) & (set(left) ^ set(right))):
+            facts.append((name, f"named in the {'source' if name in left else 'target'} only"))
+    if facts:
+        raise SchemaError(
+            "Both schemas must name an input or output, or neither.", facts, "name it on both sides"
+        )
+
+
+def named_entries(units: Units) -> dict[str, Entry]:
+    """Find the units behind every name of a schema, by full name, e.g. `obs.theta`."""
+    graph, entries = units.graph, {}
+    for group in (graph.schema.inputs, graph.schema.outputs):
+        for keypath, labels in group.items():
+            dims = units.tensors[keypath]
+            for dim, names in resolve(labels, len(dims)).items():
+                found = _values_of(units, keypath, names) if dim is None else entries_of(dims[dim])
+                full = (f"{keypath}.{name}" for name in names)
+                entries.update(zip(full, found, strict=False))
+    return entries
+
+
+def _values_of(units: Units, keypath: str, names: tuple[str, ...]) -> list[Entry]:
+    if keypath not in units.values:
+        raise SchemaError(
+            f"The values of {keypath!r} are named, but no op uses them to choose from an axis.",
+            [("names", _few(names))],
+        )
+    found = entries_of(units.values[keypath])
+    if len(found) != len(names):
+        raise SchemaError(
+            "A Categorical names every value of its input.",
+            [(keypath, f"{len(names)} names; its values choose from {len(found)} rows")],
+        )
+    return found
+
+
+def entries_of(layout: Layout) -> list[Entry]:
+    """List the entries of a layout, each as the units of its factors."""
+    return [
+        tuple(int(unit) for unit in entry) for segment in layout for entry in product(*segment)
+    ]

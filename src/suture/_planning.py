@@ -1,0 +1,190 @@
+"""Planning: from two graphs to a plan.
+
+Knows the order of the steps and how their results become the plan's data. Does not know how units are
+matched (`_match`), how blocks are filled (`_fill`) or what cannot be promised (`_promise`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from suture._axes import INTEGERS
+from suture._couple import Layout, couple
+from suture._fill import Dim, fill, preserved, runs
+from suture._graph import Graph
+from suture._match import Match, match
+from suture._names import Names
+from suture._occurrences import Positions, positions
+from suture._plan import (
+    Block,
+    IndexMap,
+    Label,
+    Note,
+    Own,
+    Placement,
+    Plan,
+    Run,
+    Sum,
+    Tensor,
+    TensorPlan,
+    Term,
+)
+from suture._promise import promise
+
+COUNTED = frozenset({*INTEGERS, "bool"})
+
+
+def plan(source: Graph, target: Graph) -> Plan:
+    """Plan how the source's weights become the target's.
+
+    Args:
+        source: the graph of the trained model, from `suture.trace`.
+        target: the graph of the changed model.
+
+    Returns:
+        The plan. No weight is read; time grows with the number of ops and the sum of the dims.
+
+    Raises:
+        MatchError: units of which nobody can say where they come from.
+        SchemaError: schemas that do not fit each other.
+        CoupleError: axes that one of the networks ties together disagree.
+
+    Example:
+        >>> plan(graph, wider_graph).exact  # doctest: +SKIP
+        True
+    """
+    found = match(couple(source), couple(target))
+    planner = _Planner(found, (Names.of(found.names[0]), Names.of(found.names[1])))
+    tensors = tuple(planner.tensor(name) for name in _names(target))
+    inputs = planner.placements(source.inputs, target.inputs)
+    outputs = planner.placements(source.outputs, target.outputs)
+    taken = set(found.pairs.tensors.values())
+    return Plan(
+        source.fingerprint,
+        target.fingerprint,
+        tensors,
+        inputs,
+        outputs,
+        (*found.notes, *promise(found, tensors)),
+        tuple(source.tensor(name) for name in _names(source) if name not in taken),
+    )
+
+
+def _names(graph: Graph) -> list[str]:
+    return [*graph.parameters, *graph.buffers, *graph.unreached]
+
+
+@dataclass(slots=True, eq=False)
+class _Planner:
+    """Turns one match into the plan's data; maps of equal dims are found once."""
+
+    match: Match
+    names: tuple[Names, Names]
+    found: dict[tuple[int, int], Positions] = field(default_factory=dict)
+
+    def tensor(self, name: str) -> TensorPlan:
+        """Plan one tensor of the target's state dict."""
+        match, graph = self.match, self.match.target.graph
+        target, other = graph.tensor(name), match.pairs.tensors.get(name)
+        source = None if other is None else match.source.graph.tensor(other)
+        tied = graph.tied.get(name, ())
+        kind = graph.kind(name)
+        reason = _set_apart(name, target, source, match)
+        if reason:
+            blocks = _whole(target, None if name in graph.buffers else source)
+            return TensorPlan(target, source, kind, blocks, (), tied, reason)
+        dims = self._dims(name, target, source)
+        uses = match.uses[1].get(name, ())
+        blocks = fill(other, dims, uses, match.target.axes, match.partner)
+        return TensorPlan(target, source, kind, blocks, self._labels(name, other), tied)
+
+    def _dims(self, name: str, target: Tensor, source: Tensor | None) -> list[Dim]:
+        """The dims of a tensor; those of a fresh one have no source but preserved units all the same."""
+        units, layouts = self.match.target, self.match.target.tensors[name]
+        dims = []
+        for number, layout in enumerate(layouts):
+            if source is None:
+                known = preserved(layout, self.match.partner)
+                at = np.where(known, 0, -1)
+            else:
+                at = self.positions(source.name, name, number)
+            dims.append(Dim(units.classes[name][number], layout, at))
+        return dims
+
+    def positions(self, source: str, target: str, dim: int) -> Positions:
+        """Where the positions of one dim come from."""
+        match = self.match
+        theirs, ours = match.source.tensors[source][dim], match.target.tensors[target][dim]
+        return self._map(theirs, ours, f"{target} dim {dim}")
+
+    def _map(self, theirs: Layout, ours: Layout, where: str) -> Positions:
+        key = id(theirs), id(ours)
+        if key not in self.found:
+            self.found[key] = positions(theirs, ours, self.match.partner, where)
+        return self.found[key]
+
+    def placements(
+        self, source: Mapping[str, int], target: Mapping[str, int]
+    ) -> tuple[Placement, ...]:
+        """Place every input, or every output, of either side."""
+        return tuple(self._placement(name, source, target) for name in {**target, **source})
+
+    def _placement(
+        self, name: str, source: Mapping[str, int], target: Mapping[str, int]
+    ) -> Placement:
+        theirs, ours = self.match.source, self.match.target
+        left = theirs.graph.tensor(name) if name in source else None
+        right = ours.graph.tensor(name) if name in target else None
+        labels = self._labels(name if right else None, name if left else None)
+        if left is None or right is None or len(left.shape) != len(right.shape):
+            return Placement(name, left, right, (), None, labels)
+        dims = [index_map(self.positions(name, name, dim)) for dim in range(len(right.shape))]
+        values = None
+        if name in theirs.values and name in ours.values:
+            values = index_map(self._map(theirs.values[name], ours.values[name], f"values of {name}"))
+        return Placement(name, left, right, tuple(dims), values, labels)
+
+    def _labels(self, target: str | None, source: str | None) -> tuple[Label, ...]:
+        """The named entries along the dims of a tensor, on both sides; dim -1 holds values."""
+        theirs, ours = (
+            {} if name is None else side.of_tensor(units, name)
+            for side, units, name in zip(
+                self.names, (self.match.source, self.match.target), (source, target), strict=True
+            )
+        )
+        keys = sorted({*ours, *theirs}, key=lambda key: (key[0], ours.get(key, theirs.get(key, 0))))
+        return tuple(Label(dim, name, theirs.get((dim, name)), ours.get((dim, name))) for dim, name in keys)
+
+
+def _set_apart(name: str, target: Tensor, source: Tensor | None, match: Match) -> str:
+    """Why a tensor is taken or left whole, if it is: nothing is known of its units, or it is structure."""
+    ours, theirs = match.target.graph, match.source.graph
+    if name in ours.buffers and target.dtype in COUNTED:
+        return "integers that the model computes with: the target's structure"
+    for graph, tensor, side in ((ours, target, "target"), (theirs, source, "source")):
+        if tensor and tensor.name in graph.unreached and tensor.name not in graph.mirrors:
+            return f"no call of the {side} reaches it"
+    return ""
+
+
+def _whole(target: Tensor, source: Tensor | None) -> tuple[Block, ...]:
+    """Copy at identical shape what no call reaches; keep the target's own otherwise."""
+    whole = tuple(runs(np.arange(size)) for size in target.shape)
+    same = source is not None and source.shape == target.shape and target.dtype == source.dtype
+    return (Block(whole, Sum((Term(source.name, whole),)) if source and same else Own()),)
+
+
+def index_map(found: Positions) -> IndexMap:
+    """Write a map of positions as runs.
+
+    Example:
+        >>> index_map(np.array([0, 1, -1, 2]))
+        (Run(target=0, source=0, length=2), Run(target=3, source=2, length=1))
+    """
+    at = np.flatnonzero(found >= 0)
+    cuts = np.flatnonzero((np.diff(at) != 1) | (np.diff(found[at]) != 1)) + 1
+    pieces = [piece for piece in np.split(at, cuts) if len(piece)]
+    return tuple(Run(int(p[0]), int(found[p[0]]), len(p)) for p in pieces)

@@ -1,0 +1,119 @@
+"""Refinement: one axis class that is made up in several ways is brought to their common cuts.
+
+Knows sums and products of classes. Does not know entries. Equal makeups tie their parts; `(4 6)` and
+`(8 3)` become `(4 2 3)`; `5+7` and `3+9` become `3+2+7`; a sum cut along the rows of a product cuts the
+first factor. What cannot be brought together is left standing, to be checked against the maps found.
+"""
+
+from __future__ import annotations
+
+from itertools import accumulate, pairwise
+from math import prod
+
+from suture._axes import Axes, Class, Makeup
+
+
+def refine(axes: Axes) -> None:
+    """Tie and split classes until every class is made up in one way, or in ways that do not meet."""
+    while any([_settle(axes, member) for member in list(axes.makeups)]):
+        pass
+
+
+def _settle(axes: Axes, member: Class) -> bool:
+    """Bring the makeups of one class together by one step; say whether anything changed."""
+    if member not in axes.makeups:
+        return False
+    makeups = list(dict.fromkeys(m for m in axes.made_of(member) if member not in m.parts))
+    axes.makeups[member] = makeups
+    if not makeups:
+        del axes.makeups[member]
+    for first, second in _pairs(makeups):
+        if _meet(axes, member, first, second):
+            return True
+    return False
+
+
+def _pairs(makeups: list[Makeup]) -> list[tuple[Makeup, Makeup]]:
+    """Every two makeups, sums before products within a pair."""
+    ordered = sorted(makeups, key=lambda makeup: makeup.kind == "product")
+    return [(a, b) for i, a in enumerate(ordered) for b in ordered[i + 1 :]]
+
+
+def _meet(axes: Axes, member: Class, first: Makeup, second: Makeup) -> bool:
+    match first.kind, second.kind:
+        case "sum", "sum":
+            merged = _merge_sums(axes, first.parts, second.parts)
+        case "product", "product":
+            merged = _merge_products(axes, first.parts, second.parts)
+        case _:
+            merged = _cut_product(axes, first.parts, second.parts)
+    if merged is None:
+        return False
+    kept = [m for m in axes.makeups[axes.find(member)] if m not in (first, second)]
+    axes.makeups[axes.find(member)] = [*kept, merged]
+    return True
+
+
+def _sizes(axes: Axes, parts: tuple[Class, ...]) -> list[int]:
+    return [axes.sizes[part] for part in parts]
+
+
+def _merge_sums(axes: Axes, one: tuple[Class, ...], other: tuple[Class, ...]) -> Makeup:
+    """Cut both sums at every boundary of either; parts that fall together are one class."""
+    ends = sorted({*accumulate(_sizes(axes, one)), *accumulate(_sizes(axes, other))})
+    pieces = [axes.new(end - start) for start, end in pairwise([0, *ends])]
+    for parts in (one, other):
+        _distribute(axes, parts, pieces, "sum")
+    return Makeup("sum", tuple(map(axes.find, pieces)))
+
+
+def _distribute(axes: Axes, parts: tuple[Class, ...], pieces: list[Class], kind: str) -> None:
+    """Make every part up from the run of pieces that fills it."""
+    rest = list(pieces)
+    for part in parts:
+        taken: list[Class] = []
+        while _total(axes, taken, kind) < axes.sizes[part]:
+            taken.append(rest.pop(0))
+        axes.add_makeup(part, "sum" if kind == "sum" else "product", taken)
+
+
+def _total(axes: Axes, pieces: list[Class], kind: str) -> int:
+    sizes = [axes.sizes[piece] for piece in pieces]
+    return sum(sizes) if kind == "sum" else prod(sizes) if pieces else 0
+
+
+def _merge_products(axes: Axes, one: tuple[Class, ...], other: tuple[Class, ...]) -> Makeup | None:
+    """Tie equal factors; split unequal ones at their common cuts, where these divide each other."""
+    if _sizes(axes, one) == _sizes(axes, other):
+        for pair in zip(one, other, strict=True):
+            axes.tie(*pair)
+        return Makeup("product", tuple(map(axes.find, one)))
+    plain = [tuple(p for p in parts if axes.sizes[p] > 1) for parts in (one, other)]
+    longer = max(one, other, key=len)
+    if _sizes(axes, plain[0]) == _sizes(axes, plain[1]):
+        for pair in zip(*plain, strict=True):
+            axes.tie(*pair)
+        return Makeup("product", tuple(map(axes.find, longer)))
+    return _split_products(axes, *plain)
+
+
+def _split_products(axes: Axes, one: tuple[Class, ...], other: tuple[Class, ...]) -> Makeup | None:
+    cuts = sorted({cut for parts in (one, other) for cut in accumulate(_sizes(axes, parts), int.__mul__)})
+    if any(larger % smaller for smaller, larger in pairwise(cuts)):
+        return None
+    pieces = [axes.new(larger // smaller) for smaller, larger in pairwise([1, *cuts])]
+    for parts in (one, other):
+        _distribute(axes, parts, pieces, "product")
+    return Makeup("product", tuple(map(axes.find, pieces)))
+
+
+def _cut_product(axes: Axes, parts: tuple[Class, ...], factors: tuple[Class, ...]) -> Makeup | None:
+    """Cut the first factor where a sum cuts its product, if it cuts between rows."""
+    rows = prod(_sizes(axes, factors[1:]))
+    if any(size % rows for size in _sizes(axes, parts)):
+        return None
+    pieces = [axes.new(size // rows) for size in _sizes(axes, parts)]
+    for part, piece in zip(parts, pieces, strict=True):
+        axes.add_makeup(part, "product", [piece, *factors[1:]])
+    axes.add_makeup(factors[0], "sum", pieces)
+    return Makeup("product", factors)

@@ -1,0 +1,307 @@
+"""The recorder: sees every op that a model runs on meta tensors and writes it down as a graph.
+
+Knows how an op is run on shapes, how constants are computed for real beside them, and how an op
+without a rule is decomposed. Does not know any op's axes (`rules`), nor the model (`_trace`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch._decomp import decomposition_table
+from torch._ops import OpOverload
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves, tree_map_only
+
+from suture._errors import SpecError, TraceError, UnknownOpError
+from suture._graph import Node, Place, Value
+from suture._rule import Rule, TensorArgument
+from suture._torch._alias import Aliases, ViewStep
+from suture._torch._call import arguments, find_rule, functional, make_call, tensor_places
+from suture._torch._dtype import short, show
+
+LARGEST_CONSTANT = 1 << 24
+"""Entries up to which a constant's values are computed; larger ones are known by shape alone."""
+
+aten = torch.ops.aten
+_RANDOM = torch.Tag.nondeterministic_seeded
+_EMPTY = {"aten.empty", "aten.empty_like", "aten.new_empty", "aten.empty_strided", "aten.new_empty_strided"}
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """What has been seen so far: values by index, nodes in order, and what is known of the values.
+
+    `real` holds entries where they are known, `constant` the values that depend on neither weights nor
+    inputs, `index` the value of each tensor by identity, `kept` every tensor so that no identity is reused.
+    """
+
+    values: list[Value] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+    real: dict[int, torch.Tensor] = field(default_factory=dict)
+    constant: set[int] = field(default_factory=set)
+    index: dict[int, int] = field(default_factory=dict)
+    kept: list[torch.Tensor] = field(default_factory=list)
+    aliases: Aliases = field(default_factory=Aliases)
+
+    def add(self, tensor: torch.Tensor, real: torch.Tensor | None = None, *, constant: bool = False) -> int:
+        """Make a tensor a value of its own."""
+        value = len(self.values)
+        self.values.append(Value(tuple(tensor.shape), short(tensor.dtype)))
+        self.index[id(tensor)] = value
+        self.kept.append(tensor)
+        self.aliases.add(tensor)
+        if real is not None:
+            self.real[value] = real
+        if constant:
+            self.constant.add(value)
+        return value
+
+    def see(self, tensor: torch.Tensor, value: int) -> TensorArgument:
+        """Show a tensor to a rule, with its entries where they are constants."""
+        known = self.real.get(value) if value in self.constant else None
+        counted = known is not None and not known.is_floating_point() and not known.is_complex()
+        values = known.numpy() if known is not None and counted else None
+        return TensorArgument(tuple(tensor.shape), short(tensor.dtype), values)
+
+
+class Recorder(TorchDispatchMode):
+    """Runs ops on meta tensors and records them; the model sees nothing but meta tensors."""
+
+    def __init__(self, recording: Recording, where: Callable[[], tuple[str, str]]) -> None:
+        super().__init__()
+        self.recording = recording
+        self.where = where
+
+    def __torch_dispatch__(
+        self, op: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        args, kwargs = tree_map_only(torch.Tensor, self._meta, (tuple(args), kwargs or {}))
+        named = arguments(op, args, kwargs)
+        if not op._schema.returns:
+            return None
+        if not _gives_tensors(op):
+            return self._answer(op, named)
+        if not op._schema.is_mutable:
+            return self._run(op, named)
+        return self._run_mutable(op, named, kwargs)
+
+    def _meta(self, tensor: torch.Tensor) -> torch.Tensor:
+        """Stand in for a tensor that is neither parameter nor input: a constant of the model."""
+        if id(tensor) in self.recording.index:
+            return tensor
+        stand_in = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+        self.recording.add(stand_in, None if tensor.is_meta else tensor.cpu(), constant=True)
+        self.recording.index[id(tensor)] = self.recording.index[id(stand_in)]
+        self.recording.aliases.rebind(tensor, stand_in)
+        self.recording.kept.append(tensor)
+        return stand_in
+
+    def value_of(self, tensor: torch.Tensor) -> int:
+        """Index of the value that a tensor holds at present."""
+        return self._value(self._meta(tensor))
+
+    def _value(self, tensor: torch.Tensor) -> int:
+        return self.recording.index[id(self.recording.aliases.read(tensor, self._run))]
+
+    def _see(self, tensor: torch.Tensor) -> TensorArgument:
+        return self.recording.see(tensor, self._value(tensor))
+
+    def _answer(self, op: OpOverload, named: Mapping[str, Any]) -> Any:
+        """Answer a question that Python asks of values (`.item()`, `bool()`), where they are known."""
+        real = self._real(named)
+        if real is None:
+            raise TraceError(
+                "The model's control flow asks for values that only real data has.",
+                [("at", str(self._place())), ("op", _show(op, named))],
+                "give inputs that decide it as integers or booleans, or trace another `call`",
+            )
+        return op(**real)
+
+    def _run_mutable(self, op: OpOverload, named: dict[str, Any], kwargs: Mapping[str, Any]) -> Any:
+        """Run an in-place or `out=` op as its functional twin, then write the result."""
+        plain = functional(op)
+        if plain._schema.is_mutable:
+            raise self._unknown(op, named)
+        result = self._run(plain, named)
+        if torch.Tag.inplace_view in op.tags:
+            changed: torch.Tensor = op(**named)
+            self.recording.aliases.rebind(changed, result)
+            return changed
+        everything = {**named, **kwargs}
+        written = [a.name for a in op._schema.arguments if a.alias_info and a.alias_info.is_write]
+        results = result if isinstance(result, (tuple, list)) else (result,)
+        for name, value in zip(written, results, strict=False):
+            target = everything[name]
+            if target.dtype != value.dtype:
+                value = self._run(aten._to_copy.default, {"self": value, "dtype": target.dtype})
+            self.recording.aliases.write(target, value, self._run)
+        targets = [everything[name] for name in written]
+        return targets[0] if len(targets) == 1 else tuple(targets)
+
+    def _run(self, op: OpOverload, given: Mapping[str, Any]) -> Any:
+        """Run a functional op on shapes and record it, or what it decomposes into.
+
+        The op runs on the tensors as the model holds them, whose strides decide what torch does next;
+        what is recorded are the values that they hold at present.
+        """
+        named = self._positions(op, dict(given))
+        rule = find_rule(op)
+        if rule is None:
+            return self._decompose(op, named)
+        real = self._real(named)
+        result = self._on_meta(op, named, real)
+        outputs = _tensors(result)
+        inputs = [t for t in tensor_places(op, named) if t is not None]
+        values = [self._value(tensor) for tensor in inputs]
+        constant = self.recording.constant.issuperset(values)
+        known = [None] * len(outputs) if real is None else _tensors(self._compute(op, real))
+        for output, entries in zip(outputs, known, strict=True):
+            self.recording.add(output, entries, constant=constant)
+        self._note_views(op, given, result)
+        self._record(rule, op, named, values, outputs)
+        return result
+
+    def _positions(self, op: OpOverload, named: dict[str, Any]) -> dict[str, Any]:
+        """Replace known boolean masks among indices by the positions they pick: shapes need them."""
+        indices = named.get("indices")
+        if not isinstance(indices, (list, tuple)):
+            return named
+        spread: list[Any] = []
+        for index in indices:
+            masks = index is not None and index.dtype in (torch.bool, torch.uint8)
+            spread += self._run(aten.nonzero_numpy.default, {"self": index}) if masks else [index]
+        return {**named, "indices": spread}
+
+    def _on_meta(self, op: OpOverload, named: Mapping[str, Any], real: Any) -> Any:
+        if real is not None and torch.Tag.dynamic_output_shape in op.tags:
+            return tree_map_only(torch.Tensor, lambda t: t.to("meta"), self._compute(op, real))
+        try:
+            return op(**_on_device(op, named, "meta"))
+        except (NotImplementedError, RuntimeError) as error:
+            raise TraceError(
+                "An op cannot be run on shapes alone.",
+                [
+                    ("at", str(self._place())),
+                    ("op", _show(op, named)),
+                    ("torch", str(error).splitlines()[0]),
+                ],
+                "keep data-dependent shapes out of the traced call (see Subject's `call`)",
+            ) from error
+
+    def _real(self, named: Mapping[str, Any]) -> dict[str, Any] | None:
+        """Real arguments of a call whose operands are all known; None where one is not."""
+        known = self.recording.real
+        tensors = [t for t in tree_leaves(dict(named)) if isinstance(t, torch.Tensor)]
+        if any(self._value(t) not in known for t in tensors):
+            return None
+        return {
+            name: tree_map_only(torch.Tensor, lambda t: known[self._value(t)], value)
+            for name, value in named.items()
+        }
+
+    def _compute(self, op: OpOverload, real: Mapping[str, Any]) -> Any:
+        """Compute a constant; memory that is not initialised counts as zeros."""
+        if _RANDOM in op.tags:
+            return tree_map_only(torch.Tensor, lambda _: None, ())
+        return op(**_on_device(op, real, "cpu"))
+
+    def _note_views(self, op: OpOverload, given: Mapping[str, Any], result: Any) -> None:
+        if not any(r.alias_info is not None for r in op._schema.returns):
+            return
+        source = given[op._schema.arguments[0].name]
+        several = not isinstance(result, torch.Tensor)
+        for which, tensor in enumerate(_tensors(result)):
+            step = ViewStep(op, dict(given), which if several else None)
+            self.recording.aliases.add_view(tensor, source, step)
+
+    def _record(
+        self, rule: Rule, op: OpOverload, named: Mapping[str, Any], inputs: list[int],
+        outputs: list[torch.Tensor],
+    ) -> None:  # fmt: skip
+        call = make_call(op, named, self._see, [tuple(o.shape) for o in outputs])
+        try:
+            bound, algebra = rule.describe(call)
+        except SpecError as error:
+            error.facts = (("at", str(self._place())), ("op", _show(op, named)), *error.facts)
+            raise
+        index = self.recording.index
+        self.recording.nodes.append(
+            Node(
+                str(op),
+                tuple(inputs),
+                tuple(index[id(t)] for t in outputs),
+                bound,
+                algebra,
+                self._place(),
+            )
+        )
+
+    def _decompose(self, op: OpOverload, named: Mapping[str, Any]) -> Any:
+        """Run what torch says an op is made of."""
+        only_named = {a.name for a in op._schema.arguments if a.kwarg_only}
+        args = [value for name, value in named.items() if name not in only_named]
+        kwargs = {name: value for name, value in named.items() if name in only_named}
+        with self:
+            if op in decomposition_table:
+                return decomposition_table[op](*args, **kwargs)
+            if op._can_decompose():
+                return op.decompose(*args, **kwargs)
+        raise self._unknown(op, named)
+
+    def _unknown(self, op: OpOverload, named: Mapping[str, Any]) -> UnknownOpError:
+        return UnknownOpError(
+            f"No axis rule for {op}.",
+            [("at", str(self._place())), ("op", _show(op, named))],
+            f'register one: rule({op}, spec="... -> ..."), see docs/adding_an_op.md',
+        )
+
+    def _place(self) -> Place:
+        module, kind = self.where()
+        return Place(module, kind, _line())
+
+
+def _gives_tensors(op: OpOverload) -> bool:
+    return any("Tensor" in str(result.type) for result in op._schema.returns)
+
+
+def _tensors(result: Any) -> list[Any]:
+    return [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+
+
+def _on_device(op: OpOverload, named: Mapping[str, Any], device: str) -> dict[str, Any]:
+    """Arguments of a call with everything it makes on one device."""
+    placed = dict(named)
+    if any(argument.name == "device" for argument in op._schema.arguments):
+        placed["device"] = torch.device(device)
+    if "pin_memory" in placed:
+        placed["pin_memory"] = None
+    return placed
+
+
+def _show(op: OpOverload, named: Mapping[str, Any]) -> str:
+    def text(value: Any) -> str:
+        if isinstance(value, torch.Tensor):
+            return show(value)
+        if isinstance(value, (list, tuple)):
+            return f"[{', '.join(map(text, value))}]"
+        return str(value)
+
+    defaults = {a.name: a.default_value for a in op._schema.arguments}
+    said = {n: v for n, v in named.items() if isinstance(v, torch.Tensor) or v != defaults.get(n)}
+    return f"{op}({', '.join(map(text, said.values()))})"
+
+
+def _line() -> str:
+    """File and line of the innermost frame that is neither torch nor this adapter."""
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if not name.startswith(("torch.", "suture.")) and name != "torch":
+            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "?"

@@ -1,0 +1,60 @@
+"""Running torch models for real, on inputs that come and outputs that go as numpy arrays by keypath."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from suture._errors import TraceError
+from suture._subject import Subject
+from suture._torch._arguments import inputs, outputs, replaced
+from suture._torch._undisturbed import undisturbed
+
+
+def run(subject: Subject, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Run a model in evaluation mode from a fixed random seed, leaving no trace of the run."""
+    examples = inputs(subject)
+    new = {
+        name: torch.as_tensor(array).to(examples[name].device, examples[name].dtype)
+        for name, array in arrays.items()
+    }
+    args, kwargs = replaced(subject, {**examples, **new})
+    call = subject.call or (lambda model, *a, **k: model(*a, **k))
+    with undisturbed(subject.model), torch.no_grad():
+        torch.manual_seed(0)
+        result = call(subject.model, *args, **kwargs)
+    return {name: _numpy(tensor) for name, tensor in outputs(result).items()}
+
+
+def examples(subject: Subject) -> dict[str, NDArray[Any]]:
+    """Give the example inputs by keypath.
+
+    Raises:
+        TraceError: they are shapes without values.
+    """
+    found = inputs(subject)
+    empty = [(name, "is on the meta device") for name, tensor in found.items() if tensor.is_meta]
+    if empty:
+        raise TraceError("Running a model needs inputs with values.", empty)
+    return {name: _numpy(tensor) for name, tensor in found.items()}
+
+
+def state(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Give the model's state dict; its tensors are the model's own."""
+    return dict(model.state_dict())
+
+
+def load(model: nn.Module, new: Mapping[str, torch.Tensor]) -> None:
+    """Write a state dict into a model in place: tied tensors stay tied, optimizers keep theirs."""
+    model.load_state_dict(new)
+
+
+def _numpy(tensor: torch.Tensor) -> NDArray[Any]:
+    """Copy a tensor to numpy; dtypes that numpy lacks are widened."""
+    plain = tensor.detach().cpu()
+    array: NDArray[Any] = (plain.float() if plain.dtype in (torch.bfloat16,) else plain).numpy()
+    return array

@@ -1,0 +1,62 @@
+"""Transfer: the whole way in one call, and nothing half done. Knows the order of the steps alone."""
+
+from __future__ import annotations
+
+import copy
+
+from suture._adapter import adapter, trace
+from suture._apply import apply
+from suture._errors import VerifyError
+from suture._plan import Plan
+from suture._planning import plan
+from suture._subject import Subject
+from suture._verify import Report, verify
+
+
+def transfer(source: Subject, target: Subject) -> Plan:
+    """Carry the source's weights into the target model, in place, and check that it worked.
+
+    Args:
+        source: the trained model.
+        target: the changed model; its weights are overwritten where the plan says so.
+
+    Returns:
+        The plan that was applied. Where `plan.exact` is false its notes say why, and
+        `suture.verify` measures by how much.
+
+    Raises:
+        VerifyError: the models differ although the plan promised the old function. The target is left
+            as it was.
+        SutureError: tracing or planning failed. The target is left as it was.
+
+    Example:
+        >>> import torch
+        >>> def subject(features):
+        ...     schema = Schema(inputs={"input": features})
+        ...     model = torch.nn.Linear(len(features), 2)
+        ...     return Subject(model, (torch.randn(5, len(features)),), schema=schema)
+        >>> from suture._schema import Schema
+        >>> transfer(subject(["x", "v"]), subject(["x", "new", "v"])).exact
+        True
+    """
+    made = plan(trace(source), trace(target))
+    ours = adapter(target.model)
+    before = copy.deepcopy(ours.state(target.model))
+    ours.load(target.model, apply(made, adapter(source.model).state(source.model), before))
+    try:
+        _check(made, verify(made, source, target))
+    except BaseException:
+        ours.load(target.model, before)
+        raise
+    return made
+
+
+def _check(made: Plan, report: Report) -> None:
+    """Refuse a transfer that does not keep the plan's promise."""
+    apart = [output for output in report.outputs if not output.max_rel <= output.tolerance]
+    if made.exact and apart:
+        raise VerifyError(
+            "The new model does not compute the old function, although the plan promised it.",
+            [(o.name, f"relative difference {o.max_rel:.2e}, rounding allows {o.tolerance:.0e}") for o in apart],
+            "the models differ in what no weight shows (an activation, a constant); see the plan",
+        )

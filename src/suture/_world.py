@@ -1,0 +1,96 @@
+"""World states: one assignment of values to everything that both models see, in each model's layout.
+
+Knows how the plan places the entries of inputs. Does not know a framework, nor what is compared.
+
+A state is drawn (or given) in the target's layout; the source's inputs are filled from it. What the source
+alone sees is held at 0: that is the value at which the plan drops it. Integers that choose from an axis are
+drawn among the values that both sides know; other integers and booleans keep their example values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture._plan import IndexMap, Placement, Plan
+
+Array = NDArray[Any]
+Inputs = Mapping[str, Array]
+
+
+def draw(plan: Plan, examples: Inputs, rng: np.random.Generator) -> dict[str, Array]:
+    """Draw a world state in the target's layout.
+
+    Args:
+        plan: says which inputs there are.
+        examples: the target's example inputs by keypath.
+        rng: where chance comes from.
+
+    Returns:
+        Inputs by keypath; floats are standard normal.
+    """
+    return {
+        placement.name: _drawn(placement, examples[placement.name], rng)
+        for placement in plan.inputs
+        if placement.target is not None
+    }
+
+
+def _drawn(placement: Placement, example: Array, rng: np.random.Generator) -> Array:
+    if np.issubdtype(example.dtype, np.inexact):
+        return rng.standard_normal(example.shape).astype(example.dtype)
+    if not placement.values:
+        return example
+    shared = np.concatenate([np.arange(r.target, r.target + r.length) for r in placement.values])
+    return rng.choice(shared, example.shape).astype(example.dtype)
+
+
+def as_source(plan: Plan, state: Inputs, examples: Inputs) -> dict[str, Array]:
+    """See a world state as the source does.
+
+    Args:
+        plan: says where each entry sits.
+        state: the target's inputs by keypath.
+        examples: the source's example inputs by keypath.
+
+    Returns:
+        The source's inputs by keypath.
+    """
+    return {
+        placement.name: _seen(placement, state, examples[placement.name])
+        for placement in plan.inputs
+        if placement.source is not None
+    }
+
+
+def _seen(placement: Placement, state: Inputs, example: Array) -> Array:
+    inexact = np.issubdtype(example.dtype, np.inexact)
+    seen = np.zeros_like(example) if inexact else example.copy()
+    if placement.target is None or (not inexact and placement.values is None):
+        return seen
+    given = state[placement.name]
+    if placement.values is not None:
+        given = _translated(given, placement.values)
+    theirs, ours = zip(*map(spread, placement.dims), strict=True) if placement.dims else ((), ())
+    seen[np.ix_(*theirs)] = given[np.ix_(*ours)]
+    return seen
+
+
+def _translated(given: Array, values: IndexMap) -> Array:
+    """Give integers the values that choose the same rows on the other side."""
+    translated = np.zeros_like(given)
+    for run in values:
+        inside = (given >= run.target) & (given < run.target + run.length)
+        translated[inside] = given[inside] - run.target + run.source
+    return translated
+
+
+def spread(runs: Sequence[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Write an index map as positions: the source's and the target's."""
+    empty = np.empty(0, np.int64)
+    theirs = [np.arange(run.source, run.source + run.length) for run in runs]
+    ours = [np.arange(run.target, run.target + run.length) for run in runs]
+    return np.concatenate([empty, *theirs]), np.concatenate([empty, *ours])
