@@ -17,7 +17,8 @@ from functools import lru_cache
 
 from suture._errors import SpecError
 
-_TOKEN = re.compile(r"\s*(\.\.\.|[A-Za-z_][A-Za-z_0-9]*|[!()+:1])")
+_TOKEN = re.compile(r"\s*(\.\.\.|[A-Za-z_][A-Za-z_0-9]*|1(?!\w)|[!()+:])")
+_WORD = re.compile(r"\w+|.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,8 @@ class _Reader:
         while rest:
             match = _TOKEN.match(rest)
             if match is None:
-                raise self._refuse(f"{rest.strip()[0]!r} is not part of the notation.")
+                word = _WORD.findall(rest.strip())[0]
+                raise self._refuse(f"{word!r} is not part of the notation.")
             tokens.append(match[1])
             rest = rest[match.end() :]
         return tokens
@@ -160,12 +162,18 @@ class _Reader:
         dims: list[Dim] = []
         while self.peek() not in ("", ":"):
             dims.append(self.dim())
-        values = self.axis().name if self.take(":") else None
+        values = self.values() if self.take(":") else None
         if self.peek():
             raise self._refuse(f"{self.peek()!r} stands after the axis of values.")
         if sum(isinstance(dim, Dots) for dim in dims) > 1:
             raise self._refuse("An operand has at most one '...'.")
         return Operand(tuple(dims), values)
+
+    def values(self) -> str:
+        axis = self.axis()
+        if axis.mixed:
+            raise self._refuse(f"The axis of values is not mixed: '{axis}'.")
+        return axis.name
 
     def dim(self) -> Dim:
         if self.take("..."):
@@ -188,6 +196,7 @@ class _Reader:
     def axis(self) -> Axis:
         name = self.peek()
         if not name.isidentifier():
-            raise self._refuse(f"Expected an axis, found {name or 'the end'!r}.")
+            found = repr(name) if name else "the end"
+            raise self._refuse(f"Expected an axis, found {found}.")
         self.at += 1
         return Axis(name, self.take("!"))
