@@ -1,11 +1,42 @@
 """Samples: for every rule of the torch table at least one real call, in one module per op family.
 
-Knows how a sample is written. Does not know what the rules say of it: `audit` compares the two.
-Sizes within a sample differ pairwise (1 besides), so that no axis passes for another by its size.
+Knows all samples. Does not know what the rules say of them: `audit` compares the two. Sizes within a
+sample differ pairwise (1 besides), so that no axis passes for another by its size.
 """
 
+from samples import (
+    contraction,
+    convolution,
+    creation,
+    joining,
+    lookup,
+    mixing,
+    norms,
+    padding,
+    pointwise,
+    pooling,
+    reduction,
+    resample,
+    selection,
+    views,
+)
 from samples._sample import Sample, b, f, i, known, sample
 
 __all__ = ["SAMPLES", "Sample", "b", "f", "i", "known", "sample"]
 
-SAMPLES: list[Sample] = []
+SAMPLES: list[Sample] = [
+    *contraction.SAMPLES,
+    *convolution.SAMPLES,
+    *creation.SAMPLES,
+    *joining.SAMPLES,
+    *lookup.SAMPLES,
+    *mixing.SAMPLES,
+    *norms.SAMPLES,
+    *padding.SAMPLES,
+    *pointwise.SAMPLES,
+    *pooling.SAMPLES,
+    *reduction.SAMPLES,
+    *resample.SAMPLES,
+    *selection.SAMPLES,
+    *views.SAMPLES,
+]
