@@ -216,7 +216,7 @@ def _broadcasts(term: Term, block: Block) -> Iterator[Problem]:
     missing = len(block.shape) - len(left)
     pairs = zip(left, block.shape[max(missing, 0) :], strict=False)
     if missing < 0 or any(size not in (1, wanted) for size, wanted in pairs):
-        yield "", f"leaves {list(left)}, which does not fill {list(block.shape)}"
+        yield "", f"leaves {list(left)} to fill {list(block.shape)}"
 
 
 def term_shape(term: Term) -> tuple[int, ...]:
