@@ -6,6 +6,7 @@ Knows how two shapes of one flat order are cut into common factors.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from suture._bind import Shape
@@ -29,53 +30,103 @@ def view(self: TensorArgument, *, out: list[Shape], **asked: Any) -> Described:
 def regroup(old: Shape, new: Shape) -> Described:
     """Describe one flat order in two shapes.
 
-    A size of one is an axis too, a factor beside what follows it (at the end, before it).
+    A size of one is an axis too. It stays where both shapes have it; else it is a factor beside what
+    is split or merged next to it, the following first. Between dims that stay whole nothing tells
+    whether it belongs to the left or to the right (one head, or one batch?), so it is left alone.
 
     Raises:
         SpecError: shapes whose dims have no common factors.
 
     Example:
         >>> regroup((2, 5, 12), (10, 1, 3, 4)).spec
-        'a0 a1 (a2 a3 a4) -> (a0 a1) a2 a3 a4'
+        'a0 a1 (b0 a2 a3) -> (a0 a1) b0 a2 a3'
+        >>> regroup((2, 5, 12), (2, 5, 1, 12)).spec
+        'a0 a1 a2 -> a0 a1 b0 a2'
     """
     if not all(old):
         return Described(spec([axes(len(old), "e")], [axes(len(new), "f")]))
-    sides: tuple[list[list[str]], list[list[str]]] = ([[] for _ in old], [[] for _ in new])
-    sizes: dict[str, int] = {}
-    for count, (size, places) in enumerate(_factors(old, new)):
-        name = f"a{count}"
-        sizes[name] = size
-        for side, place in zip(sides, places, strict=True):
-            if place >= 0:
-                side[place].append(name)
-    texts = [[_product(factors) for factors in side] for side in sides]
+    factors = list(_factors(old, new))
+    sides: tuple[_Side, _Side] = ([[] for _ in old], [[] for _ in new])
+    for count, (_, *dims) in enumerate(factors):
+        for side, dim in zip(sides, dims, strict=True):
+            side[dim].append(((count, 1, 0), f"a{count}"))
+    ones = _ones(old, new, factors)
+    for count, (order, *homes) in enumerate(ones):
+        for side, dim in zip(sides, homes, strict=True):
+            if dim is not None:
+                side[dim].append(((*order, count), f"b{count}"))
+    texts = [[_product([name for _, name in sorted(dim)]) for dim in side] for side in sides]
+    sizes = {f"a{count}": size for count, (size, _, _) in enumerate(factors)}
+    sizes |= {f"b{count}": 1 for count in range(len(ones))}
     return Described(spec(texts[:1], texts[1:]), sizes=sizes)
+
+
+_Side = list[list[tuple[tuple[int, int, int], str]]]
+"""Per dim of one shape its axes, each with its place in the flat order."""
+
+_Factor = tuple[int, int, int]
+"""A common factor: its size, its old dim and its new dim."""
+
+_One = tuple[tuple[int, int], int | None, int | None]
+"""A size of one: its place among the factors, and the old and the new dim that it is, or is part of."""
 
 
 def _product(factors: Sequence[str]) -> str:
     return factors[0] if len(factors) == 1 else f"({' '.join(factors)})"
 
 
-def _factors(old: Shape, new: Shape) -> Iterator[tuple[int, tuple[int, int]]]:
-    """Cut both shapes into common factors from the left: size, and dim (or -1) on each side."""
-    i = j = 0
-    a, b = [*old, 1], [*new, 1]  # what is left of each dim, and a sentinel
-    while i < len(old) and j < len(new):
-        if a[i] == b[j]:
-            yield a[i], (i, j)
-            i, j = i + 1, j + 1
-        elif b[j] % a[i] == 0:
-            yield a[i], (i, j)
-            b[j] //= a[i]
-            i += 1
-        elif a[i] % b[j] == 0:
-            yield b[j], (i, j)
-            a[i] //= b[j]
-            j += 1
-        else:
+def _factors(old: Shape, new: Shape) -> Iterator[_Factor]:
+    """Cut both shapes, sizes of one left out, into common factors from the left."""
+    left, right = ([[dim, size] for dim, size in enumerate(s) if size > 1] for s in (old, new))
+    while left and right:
+        (i, a), (j, b) = left[0], right[0]
+        size = min(a, b)
+        if max(a, b) % size:
             raise _no_common_cuts(old, new)
-    yield from ((1, (place, len(new) - 1)) for place in range(i, len(old)))
-    yield from ((1, (len(old) - 1, place)) for place in range(j, len(new)))
+        yield size, i, j
+        for waiting in (left, right):
+            waiting[0][1] //= size
+            if waiting[0][1] == 1:
+                waiting.pop(0)
+
+
+def _ones(old: Shape, new: Shape, factors: Sequence[_Factor]) -> list[_One]:
+    """Find out what each size of one is on the other side."""
+    found: list[_One] = []
+    for gap in range(len(factors) + 1):
+        ours, theirs = (
+            [d for d, size in enumerate(shape) if size == 1 and _before(d, factors, at) == gap]
+            for at, shape in ((1, old), (2, new))
+        )
+        home, order = _home(gap, factors)
+        for pair in zip_longest(ours, theirs):
+            dims = [d if d is not None else home and home[at] for at, d in enumerate(pair, 1)]
+            found.append((order, dims[0], dims[1]))
+    return found
+
+
+def _before(dim: int, factors: Sequence[_Factor], at: int) -> int:
+    """Count the factors that come before a dim."""
+    return sum(factor[at] < dim for factor in factors)
+
+
+def _home(gap: int, factors: Sequence[_Factor]) -> tuple[_Factor | None, tuple[int, int]]:
+    """The factor beside which a lone size of one belongs, if that is plain, and its place there."""
+    after, before = (gap, 0), (gap - 1, 2)
+    if gap == len(factors):
+        return (factors[-1] if factors else None), before
+    if gap == 0 or _shares(factors, gap - 1, gap) or _shares(factors, gap, gap + 1):
+        return factors[gap], after
+    if _shares(factors, gap - 2, gap - 1):
+        return factors[gap - 1], before
+    return None, after
+
+
+def _shares(factors: Sequence[_Factor], one: int, other: int) -> bool:
+    """Whether two neighbouring factors lie in one dim on either side."""
+    if one < 0 or other >= len(factors):
+        return False
+    return factors[one][1] == factors[other][1] or factors[one][2] == factors[other][2]
 
 
 def _no_common_cuts(old: Shape, new: Shape) -> SpecError:
