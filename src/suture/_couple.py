@@ -44,6 +44,7 @@ class Units:
         tensors: name of a parameter, buffer, input or output -> the layout of each dim.
         classes: the same names -> the axis class of each dim.
         values: name of an integer input -> the layout of the axis that its entries index.
+        columns: atom -> the units that are its entries, of atoms that occur in a tensor.
         atom: unit -> the atom it is an entry of.
         checks: picks that the units do not express, to be checked against the maps found.
     """
@@ -54,8 +55,17 @@ class Units:
     tensors: dict[str, tuple[Layout, ...]]
     classes: dict[str, tuple[Class, ...]]
     values: dict[str, Layout]
+    columns: dict[Class, Column]
     atom: NDArray[np.int64]
     checks: tuple[Picked, ...] = ()
+
+    def layout(self, member: Class) -> Layout:
+        """Spell any class out; entries that occur in no parameter, input or output are -1."""
+        return spell(self.axes, member, self._column)
+
+    def _column(self, atom: Class) -> Column:
+        found = self.columns.get(atom)
+        return np.full(self.axes.sizes[atom], -1) if found is None else found
 
 
 def couple(graph: Graph) -> Units:
@@ -113,6 +123,7 @@ class _Spelling:
         """Tie the entries that picks tie, and number the units in order of first occurrence."""
         for member in (*(c for dims in classes.values() for c in dims), *values.values()):
             self.layout(member)
+        named = set(self.atoms)
         edges, checks = self._picked()
         links = coo_array((np.ones(edges.shape[1], bool), edges), (self.count, self.count))
         count, unit = connected_components(links, directed=False)
@@ -137,6 +148,7 @@ class _Spelling:
             {name: tuple(layout(find(dim)) for dim in dims) for name, dims in classes.items()},
             classes,
             {name: layout(find(axis)) for name, axis in values.items()},
+            {member: unit[column] for member, column in self.atoms.items() if member in named},
             atom,
             checks,
         )

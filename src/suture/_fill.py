@@ -96,7 +96,7 @@ def _states(
     flags = spell(axes, dim.axis, lambda atom: np.full(axes.sizes[atom], int(atom in read)))
     written = np.concatenate(
         [
-            _any([(partner[c] < 0) & (f == 0) for c, f in zip(columns, marks, strict=True)])
+            _any([(partner[c] == -1) & (f == 0) for c, f in zip(columns, marks, strict=True)])
             for columns, marks in zip(dim.layout, flags, strict=True)
         ]
     )
@@ -110,7 +110,7 @@ def _any(columns: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
 
 def preserved(layout: Layout, partner: Column) -> NDArray[np.bool_]:
     """Say of every position of a dim whether all its units have a source."""
-    return np.concatenate([~_any([partner[c] < 0 for c in segment]) for segment in layout])
+    return np.concatenate([~_any([partner[c] == -1 for c in segment]) for segment in layout])
 
 
 def below(axes: Axes, members: set[Class]) -> set[Class]:

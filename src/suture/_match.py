@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
+from suture._occurrences import IMPLICIT
 from suture._pair import Pairs, named_entries, pair
 from suture._plan import Note
 from suture._roles import Use, uses
@@ -35,7 +36,8 @@ class Match:
         source: the source's units.
         target: the target's units.
         pairs: the tensors that belong together.
-        partner: target unit -> source unit, -1 where it is fresh.
+        partner: target unit -> source unit, -1 where it is fresh, -2 where the source leaves it
+            implicit.
         names: full name -> units, source and target.
         uses: what ops do with the parameters, source and target.
         notes: what was paired by overlap.
@@ -77,6 +79,7 @@ def match(source: Units, target: Units) -> Match:
     ours = _side(target, {name: name for name in shared}, names[1], used[1])
     theirs = _side(source, back, names[0], used[0])
     notes = _by_signature(partner, theirs, ours)
+    _spell_out(partner, source, target, pairs)
     return Match(source, target, pairs, partner, names, used, tuple(notes))
 
 
@@ -139,6 +142,19 @@ def _factors(layout: Layout) -> Iterator[tuple[int, Column]]:
 def _is_read(units: Units, name: str, dim: int, used: Mapping[str, tuple[Use, ...]]) -> bool:
     """Whether some op reads a tensor along a dim; inputs and buffers are only written."""
     return any(dim == at for use in used.get(name, ()) for at, _ in use.reads)
+
+
+def _spell_out(partner: Column, source: Units, target: Units, pairs: Pairs) -> None:
+    """Give the first entry of a factor that the source leaves implicit (one head) its partner."""
+    for name, other in pairs.tensors.items():
+        if name not in target.tensors or other not in source.tensors:
+            continue
+        for ours, theirs in zip(target.tensors[name], source.tensors[other], strict=True):
+            known = max(len(segment) for segment in theirs)
+            for segment in ours:
+                for column in segment[: max(len(segment) - known, 0)]:
+                    if partner[column[0]] == -1:
+                        partner[column[0]] = IMPLICIT
 
 
 def _hash(place: Place) -> np.uint64:

@@ -68,7 +68,7 @@ def plan(source: Graph, target: Graph) -> Plan:
         tensors,
         inputs,
         outputs,
-        (*found.notes, *promise(found, tensors)),
+        (*found.notes, *promise(found, tensors, inputs)),
         tuple(source.tensor(name) for name in _names(source) if name not in taken),
     )
 

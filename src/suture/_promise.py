@@ -1,7 +1,8 @@
 """The promise: where the new network does not compute the old function, for which unit, and why.
 
-Knows what breaks the function: fresh or lost units on an axis that is mixed, reduced or contracted with
-other data; lost units that preserved ones read; fresh or lost parameters on the way. Does not repair it.
+Knows what breaks the function: fresh or lost units on an axis that is mixed, reduced, or contracted with
+other data; lost units that preserved ones read; parameters and ops that came or went on the way to an
+output that both models have. Does not repair it.
 """
 
 from __future__ import annotations
@@ -9,9 +10,114 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from suture._match import Match
-from suture._plan import Note, TensorPlan
+from suture._plan import Note, Placement, TensorPlan
+from suture._side import READ, Side, sides
 
 
-def promise(match: Match, tensors: Sequence[TensorPlan]) -> list[Note]:
-    """List what a person must know about a match."""
-    return []
+def promise(
+    match: Match, tensors: Sequence[TensorPlan], inputs: Sequence[Placement]
+) -> tuple[Note, ...]:
+    """List what a person must know about a match, each note once.
+
+    Args:
+        match: which unit is which.
+        tensors: what becomes of the target's tensors.
+        inputs: where the entries of inputs sit.
+
+    Returns:
+        Notes of every kind; the plan promises the old function if none is `inexact`.
+    """
+    source, target = sides(match)
+    notes = [
+        *_mixing(target, "fresh"),
+        *_mixing(source, "lost"),
+        *_lost_reads(source),
+        *_fresh_paths(target),
+        *_lost_paths(source),
+        *_other_ops(source, target),
+        *_conditions(inputs),
+        *_by_position(match, inputs),
+        *_set_apart(tensors),
+    ]
+    return tuple(dict.fromkeys(notes))
+
+
+def _mixing(side: Side, changed: str) -> Iterator[Note]:
+    """Find the axes along which changed units meet preserved ones without a parameter between."""
+    for number in side.relevant:
+        names = side.units.axes.names[number]
+        for name, how in side.meetings(number).items():
+            if how != READ and side.loses(names[name]) and side.keeps(names[name]):
+                reason = f"{changed} units are {how} by {side.op(number)}"
+                yield Note("inexact", side.where(names[name]), reason)
+
+
+def _lost_reads(source: Side) -> Iterator[Note]:
+    """Find lost units, other than inputs, that preserved units read through a parameter."""
+    for number in source.relevant:
+        names = source.units.axes.names[number]
+        for name, how in source.meetings(number).items():
+            if how == READ and source.loses_inner(names[name]):
+                reason = f"lost units were read by {source.op(number)}"
+                yield Note("inexact", source.where(names[name]), reason)
+
+
+def _fresh_paths(side: Side) -> Iterator[Note]:
+    """Find fresh parameters that carry preserved units, or table rows, into preserved units."""
+    for name, use in side.alone():
+        carries = any(side.keeps(member) for _, member in use.reads) or use.lookups
+        if carries or (not use.reads and use.meeting is None):
+            reason = f"a fresh parameter on the way to preserved units ({side.op(use.node)})"
+            yield Note("inexact", name, reason)
+
+
+def _lost_paths(side: Side) -> Iterator[Note]:
+    """Find parameters that the target lacks although they lead to preserved units."""
+    for name, use in side.alone():
+        yield Note("inexact", name, f"the target has no such parameter ({side.op(use.node)})")
+
+
+def _other_ops(source: Side, target: Side) -> Iterator[Note]:
+    """Compare what is computed on the way to the outputs that both models have."""
+    before, after = source.ops(), target.ops()
+    came, went = after - before, before - after
+    if came or went:
+        signs = (("+", came), ("-", went))
+        listed = [f"{s} {op} x{n}" for s, ops in signs for op, n in sorted(ops.items())]
+        yield Note("inexact", "ops", f"the target computes otherwise: {', '.join(listed)}")
+
+
+def _conditions(inputs: Sequence[Placement]) -> Iterator[Note]:
+    for placement in inputs:
+        if placement.source is not None:
+            for name in lost_names(placement):
+                yield Note("condition", name, "is gone: the old function as if it were 0")
+
+
+def lost_names(placement: Placement) -> list[str]:
+    """List what the source alone sees of an input, by name; unnamed entries by number."""
+    if placement.target is None:
+        return [placement.name]
+    named = [label.name for label in placement.labels if label.target is None]
+    if placement.labels or placement.source is None:
+        return named
+    counts = zip(placement.source.shape, placement.dims, strict=False)
+    lost = [(dim, size - sum(run.length for run in runs)) for dim, (size, runs) in enumerate(counts)]
+    return [f"{placement.name} dim {dim}: {count} entries" for dim, count in lost if count]
+
+
+def _by_position(match: Match, inputs: Sequence[Placement]) -> Iterator[Note]:
+    given = match.target.graph.schema.inputs
+    for placement in inputs:
+        if placement.source and placement.target and placement.name not in given:
+            yield Note("pairing", placement.name, "has no names: entries pair by position")
+
+
+def _set_apart(tensors: Sequence[TensorPlan]) -> Iterator[Note]:
+    for tensor in tensors:
+        if tensor.reason:
+            yield Note("unreached", tensor.target.name, tensor.reason)
+        if tensor.source is not None and tensor.source.dtype != tensor.target.dtype:
+            cast = f"{tensor.source.dtype} becomes {tensor.target.dtype}"
+            yield Note("cast", tensor.target.name, cast)
+

@@ -45,33 +45,33 @@ class Use:
 
 def uses(graph: Graph, axes: Axes) -> dict[str, tuple[Use, ...]]:
     """List the uses of every parameter and buffer, by name, in order."""
-    tags = _tags(graph)
+    followed = tags(graph)
     found: dict[str, list[Use]] = defaultdict(list)
     for number, node in enumerate(graph.nodes):
-        for place in _meeting_places(node, tags, graph):
-            for name, use in _uses_at(number, place, graph, axes, tags).items():
+        for place in _meeting_places(node, followed, graph):
+            for name, use in _uses_at(number, place, graph, axes, followed).items():
                 found[name].append(use)
     for name, twin in graph.mirrors.items():
         found[name] = found[twin]
     return {name: tuple(each) for name, each in found.items()}
 
 
-def _tags(graph: Graph) -> dict[int, Tags]:
+def tags(graph: Graph) -> dict[int, Tags]:
     """Follow parameters through everything that involves no data."""
     held = {**graph.parameters, **graph.buffers}
-    tags: dict[int, Tags] = {
+    found: dict[int, Tags] = {
         value: tuple(frozenset({(name, dim)}) for dim in range(len(graph.values[value].shape)))
         for name, value in held.items()
     }
     for node in graph.nodes:
-        if any(value in tags for value in node.inputs) and not has_data(node, tags, graph):
-            along = _along(node, tags)
+        if any(value in found for value in node.inputs) and not has_data(node, found, graph):
+            along = _along(node, found)
             for operand, value in zip(node.bound.outputs, node.outputs, strict=True):
                 names = [{axis.name for part in dim for axis in part} for dim in operand.dims]
-                tags[value] = tuple(
+                found[value] = tuple(
                     frozenset().union(*(along[name] for name in dim)) for dim in names
                 )
-    return tags
+    return found
 
 
 def has_data(node: Node, tags: Mapping[int, Tags], graph: Graph) -> bool:

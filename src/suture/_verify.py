@@ -13,6 +13,7 @@ import numpy as np
 from suture._adapter import adapter
 from suture._errors import PlanError
 from suture._plan import Placement, Plan
+from suture._promise import lost_names
 from suture._subject import Subject
 from suture._world import Array, Inputs, as_source, draw, spread
 
@@ -113,14 +114,8 @@ def held(plan: Plan) -> tuple[str, ...]:
         name
         for placement in plan.inputs
         if placement.source is not None
-        for name in _lost(placement)
+        for name in lost_names(placement)
     )
-
-
-def _lost(placement: Placement) -> list[str]:
-    if placement.target is None:
-        return [placement.name]
-    return [label.name for label in placement.labels if label.target is None]
 
 
 def _worlds(plan: Plan, states: int | Iterable[Inputs] | None, examples: Inputs) -> list[Inputs]:

@@ -1,0 +1,195 @@
+"""One side of a match, looked at node by node: what is preserved where, and on the way to which output.
+
+Knows one graph with its units and which of them have a partner. Does not know what follows for the plan
+(`_promise`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture._axes import Class
+from suture._couple import Units
+from suture._graph import Node
+from suture._match import Match
+from suture._roles import Tags, Use, has_data, tags
+
+
+@dataclass(slots=True, eq=False)
+class Side:
+    """One graph of a match.
+
+    Attributes:
+        units: its units.
+        changed: unit -> whether the other side lacks it.
+        paired: the tensors of the state dict that the other side has.
+        uses: what ops do with the parameters.
+        from_inputs: unit -> whether it is an entry of an input.
+        parameters: the values that come from parameters alone.
+        relevant: the nodes that lead to a shared output and give something preserved.
+    """
+
+    units: Units
+    changed: NDArray[np.bool_]
+    paired: frozenset[str]
+    uses: Mapping[str, tuple[Use, ...]]
+    from_inputs: NDArray[np.bool_]
+    parameters: Mapping[int, Tags]
+    relevant: tuple[int, ...] = ()
+    states: dict[Class, tuple[bool, bool, bool]] = field(default_factory=dict)
+
+    def keeps(self, member: Class) -> bool:
+        """Whether some entry of a class is preserved, or none of a tensor's."""
+        return self._state(member)[0]
+
+    def loses(self, member: Class) -> bool:
+        """Whether some entry of a class is changed."""
+        return self._state(member)[1]
+
+    def loses_inner(self, member: Class) -> bool:
+        """Whether some entry of a class is changed that is not simply an input's."""
+        return self._state(member)[2]
+
+    def _state(self, member: Class) -> tuple[bool, bool, bool]:
+        member = self.units.axes.find(member)
+        if member not in self.states:
+            marks = [
+                [self._marks(column) for column in segment] for segment in self.units.layout(member)
+            ]
+            changed = np.concatenate([_any([m[0] for m in segment]) for segment in marks])
+            inner = np.concatenate([_any([m[1] for m in segment]) for segment in marks])
+            self.states[member] = bool((~changed).any()), bool(changed.any()), bool(inner.any())
+        return self.states[member]
+
+    def _marks(self, column: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        known = column >= 0
+        changed = known & self.changed[column]
+        return changed, changed & ~self.from_inputs[column]
+
+    def op(self, number: int) -> str:
+        """Name a node's op and its module."""
+        node = self.units.graph.nodes[number]
+        packet = node.op.rpartition(".")[0].removeprefix("aten.")
+        return f"{packet} in {node.place.module}" if node.place.module else packet
+
+    def ops(self) -> Counter[str]:
+        """Count the ops that compute something preserved on the way to a shared output."""
+        graph = self.units.graph
+        return Counter(
+            graph.nodes[number].op.rpartition(".")[0]
+            for number in self.relevant
+            if not all(algebra.moves for algebra in graph.nodes[number].algebra)
+        )
+
+    def alone(self) -> Iterator[tuple[str, Use]]:
+        """List the uses, at relevant nodes, of parameters that the other side lacks."""
+        relevant = set(self.relevant)
+        for name, uses in self.uses.items():
+            if name not in self.paired:
+                yield from ((name, use) for use in uses if use.node in relevant)
+
+    def meetings(self, number: int) -> dict[str, str]:
+        """How the entries of each axis of a node meet each other, where they do; see `_meetings`."""
+        node = self.units.graph.nodes[number]
+        if not has_data(node, self.parameters, self.units.graph):
+            return {}
+        return _meetings(node, [value in self.parameters for value in node.inputs])
+
+    def where(self, member: Class) -> str:
+        """Name the tensors whose dims hold the changed units of a class."""
+        columns = [column for segment in self.units.layout(member) for column in segment]
+        column = np.concatenate(columns)
+        column = column[(column >= 0) & self.changed[column]]
+        found = [
+            f"{name} dim {dim}"
+            for name, dims in self.units.tensors.items()
+            for dim, layout in enumerate(dims)
+            if any(np.isin(column[:1], c).any() for segment in layout for c in segment)
+        ]
+        return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def sides(match: Match) -> tuple[Side, Side]:
+    """Look at both sides of a match: the source, where units are lost, and the target, where they are
+    fresh."""
+    back = np.full(match.source.count, -1, np.int64)
+    known = np.flatnonzero(match.partner >= 0)
+    back[match.partner[known]] = known
+    pairs = match.pairs
+    return (
+        _side(match.source, back == -1, pairs.tensors.values(), match.uses[0], pairs.outputs),
+        _side(match.target, match.partner == -1, pairs.tensors, match.uses[1], pairs.outputs),
+    )
+
+
+def _side(
+    units: Units,
+    changed: NDArray[np.bool_],
+    paired: Iterable[str],
+    uses: Mapping[str, tuple[Use, ...]],
+    outputs: Iterable[str],
+) -> Side:
+    from_inputs = np.zeros(units.count, np.bool_)
+    for name in units.graph.inputs:
+        for layout in (*units.tensors[name], units.values.get(name, ())):
+            for column in (column for segment in layout for column in segment):
+                from_inputs[column] = True
+    side = Side(units, changed, frozenset(paired), uses, from_inputs, tags(units.graph))
+    side.relevant = tuple(_relevant(side, outputs))
+    return side
+
+
+def _relevant(side: Side, outputs: Iterable[str]) -> list[int]:
+    """The nodes, in order, that lead to a shared output and give something preserved."""
+    graph, axes = side.units.graph, side.units.axes
+    needed = {graph.outputs[name] for name in outputs}
+    found = []
+    for number in range(len(graph.nodes) - 1, -1, -1):
+        node = graph.nodes[number]
+        if needed.isdisjoint(node.outputs) or graph.constants.keys() >= set(node.outputs):
+            continue
+        needed.update(node.inputs)
+        if all(side.keeps(dim) for dim in axes.dims[node.outputs[0]]):
+            found.append(number)
+    return found[::-1]
+
+
+def _any(columns: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    return reduce(lambda outer, inner: np.logical_or.outer(outer, inner).ravel(), columns)
+
+
+READ = "read"
+TAPS = "taps of a kernel, paired in order and not by offset,"
+
+
+def _meetings(node: Node, parameter: list[bool]) -> dict[str, str]:
+    """How the entries of each axis meet each other in a node, where they do.
+
+    `READ` means that a parameter stands between them; every other word is for people.
+    """
+    kept = {a.name for o in node.bound.outputs for dim in o.dims for part in dim for a in part}
+    kept |= {pick.source for pick in node.bound.picks}
+    indexed = {operand.values for operand in node.bound.inputs if operand.values}
+    found: dict[str, str] = {}
+    holders: dict[str, list[bool]] = {}
+    for operand, is_parameter in zip(node.bound.inputs, parameter, strict=True):
+        for axis in (axis for dim in operand.dims for part in dim for axis in part):
+            holders.setdefault(axis.name, []).append(is_parameter)
+            if axis.mixed:
+                found[axis.name] = "mixed with preserved ones"
+    for name, owners in holders.items():
+        if name in found or name in kept or name in indexed:
+            continue
+        if owners == [True] and not all(parameter):
+            found[name] = TAPS
+        elif any(owners):
+            found[name] = READ
+        else:
+            found[name] = "contracted with other data" if len(owners) > 1 else "reduced"
+    return found
