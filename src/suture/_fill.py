@@ -81,10 +81,11 @@ def _cut(
     each = [_states(number, dim, use, axes, partner) for use in uses] or [
         np.where(preserved, PRESERVED, WRITTEN)
     ]
-    table = np.stack(each)
+    codes = reduce(lambda code, states: 3 * code + states, each)
+    _, first = np.unique(codes, return_index=True)
     return [
-        (tuple(map(int, states)), np.flatnonzero((table == states[:, None]).all(axis=0)))
-        for states in np.unique(table, axis=1).T
+        (tuple(int(states[at]) for states in each), np.flatnonzero(codes == codes[at]))
+        for at in first
     ]
 
 

@@ -123,20 +123,23 @@ def _side(
 def _columns(units: Units) -> Iterator[tuple[str, int, int, Column]]:
     """Every tensor, dim and factor with the distinct units that occur there; dim -1 for values."""
     values = {name: (layout,) for name, layout in units.values.items()}
+    factors: dict[int, list[tuple[int, Column]]] = {}
     for tensors, first in ((units.tensors, 0), (values, -1)):
         for name, dims in tensors.items():
             for dim, layout in enumerate(dims, first):
-                for factor, column in _factors(layout):
+                if id(layout) not in factors:
+                    factors[id(layout)] = _factors(layout)
+                for factor, column in factors[id(layout)]:
                     yield name, dim, factor, column
 
 
-def _factors(layout: Layout) -> Iterator[tuple[int, Column]]:
+def _factors(layout: Layout) -> list[tuple[int, Column]]:
+    """The distinct units of each factor of a layout, factors counted from the innermost."""
     columns: dict[int, list[Column]] = defaultdict(list)
     for segment in layout:
         for factor, column in enumerate(reversed(segment)):
             columns[factor].append(column)
-    for factor, found in columns.items():
-        yield factor, np.unique(np.concatenate(found))
+    return [(factor, np.unique(np.concatenate(found))) for factor, found in columns.items()]
 
 
 def _is_read(units: Units, name: str, dim: int, used: Mapping[str, tuple[Use, ...]]) -> bool:

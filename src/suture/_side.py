@@ -43,6 +43,7 @@ class Side:
     parameters: Mapping[int, Tags]
     relevant: tuple[int, ...] = ()
     states: dict[Class, tuple[bool, bool, bool]] = field(default_factory=dict)
+    places: dict[Class, str] = field(default_factory=dict)
 
     def keeps(self, member: Class) -> bool:
         """Whether some entry of a class is preserved, or none of a tensor's."""
@@ -103,6 +104,12 @@ class Side:
 
     def where(self, member: Class) -> str:
         """Name the tensors whose dims hold the changed units of a class."""
+        member = self.units.axes.find(member)
+        if member not in self.places:
+            self.places[member] = self._where(member)
+        return self.places[member]
+
+    def _where(self, member: Class) -> str:
         columns = [column for segment in self.units.layout(member) for column in segment]
         column = np.concatenate(columns)
         column = column[(column >= 0) & self.changed[column]]

@@ -87,19 +87,23 @@ def arguments(
     return named
 
 
-def tensor_places(op: OpOverload, named: Mapping[str, Any]) -> list[Any]:
-    """List the tensor arguments in schema order, lists flattened, None where one is absent.
+@lru_cache(maxsize=None)
+def _tensor_names(op: OpOverload) -> tuple[str, ...]:
+    """Name the arguments of an op that are tensors or lists of them."""
+    given = (argument for argument in op._schema.arguments if not argument.is_out)
+    return tuple(argument.name for argument in given if "Tensor" in str(argument.type))
 
-    A plain number in a tensor's place (`x + 1` calls `add.Tensor`) is no operand either.
-    """
+
+def tensor_places(op: OpOverload, named: Mapping[str, Any]) -> list[Any]:
+    """List the tensor arguments in schema order, lists flattened, None where one is absent."""
     places: list[Any] = []
-    for argument in op._schema.arguments:
-        kind = str(argument.type)
-        if argument.is_out or "Tensor" not in kind:
-            continue
-        value = named[argument.name]
-        places += value if isinstance(value, (list, tuple)) else [value]
-    return [place if isinstance(place, torch.Tensor) else None for place in places]
+    for name in _tensor_names(op):
+        value = named[name]
+        if isinstance(value, (list, tuple)):
+            places += value
+        else:
+            places.append(value)
+    return places
 
 
 def make_call(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -265,6 +266,7 @@ class Recorder(TorchDispatchMode):
         return Place(module, kind, _line())
 
 
+@lru_cache(maxsize=None)
 def _gives_tensors(op: OpOverload) -> bool:
     return any("Tensor" in str(result.type) for result in op._schema.returns)
 
