@@ -95,14 +95,17 @@ def _tensor_names(op: OpOverload) -> tuple[str, ...]:
 
 
 def tensor_places(op: OpOverload, named: Mapping[str, Any]) -> list[Any]:
-    """List the tensor arguments in schema order, lists flattened, None where one is absent."""
+    """List the tensor arguments in schema order, lists flattened, None where one is absent.
+
+    A plain number in a tensor's place (`x + 1` calls `add.Tensor`) is no operand either.
+    """
     places: list[Any] = []
     for name in _tensor_names(op):
         value = named[name]
         if isinstance(value, (list, tuple)):
             places += value
         else:
-            places.append(value)
+            places.append(value if isinstance(value, torch.Tensor) else None)
     return places
 
 
