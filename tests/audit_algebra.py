@@ -1,0 +1,367 @@
+"""The audit of algebra: every word by its own equation, both ways.
+
+Knows the equations of `suture._algebra`. Does not know axes beyond which of them are reduced or
+mixed.
+
+A stated word must hold wherever its equation can be evaluated, and somewhere it must be possible; a
+word that holds in every sample must be stated. Words are about floating operands and the first
+result. Two operands are *partners* if they are added: f(x, y) + f(0, 0) = f(x, 0) + f(0, y), the
+rest left alone; partners are held at 0 while the others' words are evaluated. `add` is said of
+operands with a partner that no operand multiplies (`mul` says more).
+
+Not checked: what is said of results of integers may be less than what holds; `neutral` on axes that
+are factors or parts of a dim, that are picked or looked up, of size one, or whose removal the op
+refuses because an argument tells their size; words of ops known by torch's pointwise tag alone
+(none is stated).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from audit_claims import names
+from audit_experiment import REFUSALS, Experiment, real
+from audit_symmetry import is_symmetric
+from suture._algebra import Algebra
+from suture._bind import Bound, BoundOperand
+from suture._spec import Axis
+
+NEUTRAL = ("neutral=0", "neutral=1", "neutral=-inf", "neutral=inf", "neutral=mean")
+WORDS = ("linear", "zero", "idempotent", "add", "mul", "moves", *NEUTRAL)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """One floating operand of one sample, of which an algebra is stated."""
+
+    run: Experiment
+    bound: Bound
+    operand: int
+
+
+def cases(run: Experiment, bound: Bound) -> list[Case]:
+    """List the operands that words are about: floating, and seen in the first result."""
+    start, stop = run.cuts[0] if run.cuts else (0, 0)
+    return [
+        Case(run, bound, k) for k in run.floats() if run.influence(k).moved[:, start:stop].any()
+    ]
+
+
+def algebra_findings(group: Sequence[Case], stated: Algebra) -> list[str]:
+    """List the words that contradict the samples of one operand of one op."""
+    said = words(stated)
+    found = [(word, [verdict(case, word) for case in group]) for word in WORDS]
+    unsaid = _unsaid(group, said)
+    findings = []
+    for word, verdicts in found:
+        known = [holds for holds in verdicts if holds is not None]
+        if word in said and not known and not _is_beyond(group, word):
+            findings.append(f"`{word}` is stated, but no sample lets it be evaluated.")
+        elif word in said and not all(known):
+            findings.append(
+                f"`{word}` is stated, but {group[verdicts.index(False)].run} refutes it."
+            )
+        elif word in unsaid and known and all(known):
+            findings.append(f"`{word}` holds in every sample, but is not stated.")
+    return findings
+
+
+def _is_beyond(group: Sequence[Case], word: str) -> bool:
+    """Say whether a word is one that is believed: `neutral` of ops that know positions."""
+    sizes = [(case.bound, axis) for case in group for axis in _mixed(case)]
+    lost = any(
+        bound.sizes[axis] > 1 and axis not in names(bound.outputs[0]) for bound, axis in sizes
+    )
+    return word in NEUTRAL and lost
+
+
+def _mixed(case: Case) -> set[str]:
+    dims = case.bound.inputs[case.operand].dims
+    return {axis.name for dim in dims for part in dim for axis in part if axis.mixed}
+
+
+def _unsaid(group: Sequence[Case], said: set[str]) -> set[str]:
+    """Name the words that should be said if they hold: none of integers, one neutral element,
+
+    and idempotence where something is done at all.
+    """
+    if not all(case.run.results[0].is_floating_point() for case in group):
+        return set()
+    identity = all(_is_identity(case) for case in group)
+    spared = {*(NEUTRAL if said & {*NEUTRAL} else ()), *(("idempotent",) if identity else ())}
+    return set(WORDS) - said - spared
+
+
+def _is_identity(case: Case) -> bool:
+    """Say whether f(x) = x wherever both have one shape: idempotence says nothing then."""
+    operand = real(case.run.operands[case.operand])
+    result = _first(case, {})
+    return result.shape != operand.shape or _equal(result, operand)
+
+
+def words(stated: Algebra) -> set[str]:
+    """Spell an algebra as words."""
+    flags = {
+        "linear": stated.linear,
+        "zero": stated.zero,
+        "idempotent": stated.idempotent,
+        "add": stated.meeting == "add",
+        "mul": stated.meeting == "mul",
+        "moves": stated.moves,
+    }
+    neutral = set() if stated.neutral is None else {_spelled(stated.neutral)}
+    return {word for word, said in flags.items() if said} | neutral
+
+
+def _spelled(neutral: float | str) -> str:
+    return f"neutral={neutral}" if isinstance(neutral, str) else f"neutral={neutral:g}"
+
+
+def verdict(case: Case, word: str) -> bool | None:
+    """Say whether a word holds; None where its equation cannot be evaluated."""
+    key = ("word", case.operand, word)
+    seen = case.run._seen
+    if key not in seen:
+        try:
+            seen[key] = _equation(case, word)
+        except REFUSALS:
+            seen[key] = None
+    answer: bool | None = seen[key]
+    return answer
+
+
+def _equation(case: Case, word: str) -> bool | None:
+    match word:
+        case "linear":
+            return _is_linear(case)
+        case "zero":
+            return _keeps_zero(case)
+        case "idempotent":
+            return _is_idempotent(case)
+        case "mul":
+            return _is_multiplied(case)
+        case "add":
+            others = _others(case, case.operand)
+            return bool(others) and _partners(case, case.operand) == others
+        case "moves":
+            return _moves(case)
+        case _:
+            return _is_neutral(case, word.removeprefix("neutral="))
+
+
+def _first(case: Case, changed: dict[int, Tensor]) -> Tensor:
+    """Compute the first result with some operands replaced, in float64."""
+    operands = [changed.get(k, operand) for k, operand in enumerate(case.run.operands)]
+    return real(case.run.outputs(operands)[0])
+
+
+def _equal(left: Tensor, right: Tensor, to: float = 1e-9) -> bool:
+    """Say whether two results are equal to rounding; NaN equals nothing."""
+    return left.shape == right.shape and torch.allclose(left, right, rtol=to, atol=to)
+
+
+def _zero(case: Case, *places: int) -> dict[int, Tensor]:
+    return {k: torch.zeros_like(case.run.operands[k]) for k in places}
+
+
+def _other(case: Case) -> Tensor:
+    return _drawn(case, case.operand)
+
+
+def _drawn(case: Case, k: int) -> Tensor:
+    """Draw another generic value of an operand."""
+    operand = case.run.operands[k]
+    draw = torch.randn(operand.shape, generator=torch.Generator().manual_seed(5 + k))
+    return 2 * draw.to(operand.dtype)
+
+
+def _emptied(case: Case, k: int) -> Tensor:
+    return torch.zeros_like(case.run.operands[k])
+
+
+def _varied(case: Case, k: int) -> Tensor:
+    """Stretch every entry of an operand by another factor: it stays where the op is defined."""
+    operand = case.run.operands[k]
+    draw = torch.rand(operand.shape, generator=torch.Generator().manual_seed(k))
+    return operand * (0.6 + 0.8 * draw.to(operand.dtype))
+
+
+def _others(case: Case, x: int) -> list[int]:
+    """List the other floating operands that the first result depends on."""
+    start, stop = case.run.cuts[0]
+    floats = (y for y in case.run.floats() if y != x)
+    return [y for y in floats if case.run.influence(y).moved[:, start:stop].any()]
+
+
+def _partners(case: Case, x: int) -> list[int]:
+    """List the operands that operand x is added to."""
+    return [y for y in _others(case, x) if _are_added(case, x, y)]
+
+
+def _are_added(case: Case, x: int, y: int) -> bool:
+    """Compare second differences: small ones, where any op is defined, and past every kink."""
+    tried = ({k: draw(case, k) for k in (x, y)} for draw in (_varied, _drawn, _emptied))
+    sums = [
+        (
+            _first(case, {}) + _first(case, new),
+            _first(case, {x: new[x]}) + _first(case, {y: new[y]}),
+        )
+        for new in tried
+    ]
+    return all(_equal(one, other) for one, other in sums if (one + other).isfinite().all())
+
+
+def _held(case: Case) -> dict[int, Tensor]:
+    """Zeros for the operands that this one is added to, those left out that cannot be 0."""
+    zeros = [_zero(case, y) for y in _partners(case, case.operand)]
+    possible = [zero for zero in zeros if _first(case, zero).isfinite().all()]
+    return {y: zero for held in possible for y, zero in held.items()}
+
+
+def _is_linear(case: Case) -> bool:
+    held, x, y = _held(case), case.run.operands[case.operand], _other(case)
+    whole, left, right = (
+        _first(case, held | {case.operand: value}) for value in (0.7 * x - 1.3 * y, x, y)
+    )
+    rounding = 1e-9 if case.run.results[0].dtype == torch.float64 else 1e-6
+    return _equal(whole, 0.7 * left - 1.3 * right, rounding)
+
+
+def _keeps_zero(case: Case) -> bool:
+    result = _first(case, _held(case) | _zero(case, case.operand))
+    return _equal(result, torch.zeros_like(result))
+
+
+def _is_idempotent(case: Case) -> bool | None:
+    operand = case.run.operands[case.operand]
+    once = [_first(case, {case.operand: value}) for value in (operand, 4 * _other(case))]
+    if once[0].shape != operand.shape:
+        return None
+    finite = [value for value in once if value.isfinite().all()]
+    return all(_equal(_first(case, {case.operand: value}), value) for value in finite)
+
+
+def _is_multiplied(case: Case) -> bool:
+    """Look for an operand whose zero makes the result zero, as this one's does."""
+    held = _held(case)
+    if not _keeps_zero(case):
+        return False
+    others = [y for y in _others(case, case.operand) if y not in held]
+    results = [_first(case, held | _zero(case, y, *_without_x(case, y))) for y in others]
+    return any(_equal(result, torch.zeros_like(result)) for result in results)
+
+
+def _without_x(case: Case, y: int) -> list[int]:
+    return [k for k in _partners(case, y) if k != case.operand]
+
+
+def _moves(case: Case) -> bool:
+    """Say whether what changes with the operand is always the same entry of it."""
+    places = [_movement(case, seed) for seed in range(4)]
+    return None not in places[0] and all(place == places[0] for place in places)
+
+
+def _movement(case: Case, seed: int) -> list[int | None]:
+    """Find each entry of the result in a random operand; -1 where it never changes."""
+    operand = case.run.operands[case.operand]
+    draw = torch.randn(operand.shape, generator=torch.Generator().manual_seed(seed)).to(
+        operand.dtype
+    )
+    start, now = (_first(case, {case.operand: value}).reshape(-1) for value in (_other(case), draw))
+    seen = draw.to(case.run.results[0].dtype)
+    places = {value: place for place, value in enumerate(real(seen).reshape(-1).tolist())}
+    pairs = zip(start.tolist(), now.tolist(), strict=True)
+    return [-1 if old == new else places.get(new) for old, new in pairs]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Removal:
+    """An axis of operand k by the dims it is, per operand, and in the first result."""
+
+    dims: dict[int, int]
+    result: int | None
+
+
+def _is_neutral(case: Case, word: str) -> bool | None:
+    verdicts = [
+        _entry_is_neutral(case, removal, at, word, value)
+        for value in (case.run.operands[case.operand], _other(case))
+        for removal in _removals(case)
+        for at in range(case.run.operands[case.operand].shape[removal.dims[case.operand]])
+    ]
+    known = [holds for holds in verdicts if holds is not None]
+    return all(known) if known else None
+
+
+def _removals(case: Case) -> Iterator[_Removal]:
+    """Find the reduced or mixed axes of an operand that are whole dims wherever they stand."""
+    bound = case.bound
+    bad = {name for pick in bound.picks for name in (pick.axis, pick.source)}
+    bad |= {operand.values for operand in bound.inputs if operand.values is not None}
+    bad |= _split(bound)
+    for dim in bound.inputs[case.operand].dims:
+        for axis in (a for part in dim for a in part if a.name not in bad):
+            stays = _dim_of(bound.outputs[0], axis.name)
+            if bound.sizes[axis.name] > 1 and _is_lost(case, axis, stays):
+                places = {k: _dim_of(operand, axis.name) for k, operand in enumerate(bound.inputs)}
+                yield _Removal({k: at for k, at in places.items() if at is not None}, stays)
+
+
+def _is_lost(case: Case, axis: Axis, stays: int | None) -> bool:
+    """Say whether an axis is mixed, or reduced by an op that does not know positions along it."""
+    return axis.mixed if stays is not None else is_symmetric(case.run, case.bound, {axis.name})
+
+
+def _split(bound: Bound) -> set[str]:
+    """Name the axes that are somewhere less than one whole dim, or stand twice in a tensor."""
+    names: set[str] = set()
+    for operand in (*bound.inputs, bound.outputs[0]):
+        whole = [dim[0][0].name for dim in operand.dims if len(dim) == 1 == len(dim[0])]
+        every = [axis.name for dim in operand.dims for part in dim for axis in part]
+        names |= {name for name in every if every.count(name) != whole.count(name)}
+        names |= {name for name in every if every.count(name) > 1}
+    return names
+
+
+def _dim_of(operand: BoundOperand, name: str) -> int | None:
+    names = [[axis.name for part in dim for axis in part] for dim in operand.dims]
+    return next((place for place, dim in enumerate(names) if name in dim), None)
+
+
+def _entry_is_neutral(
+    case: Case, removal: _Removal, at: int, word: str, value: Tensor
+) -> bool | None:
+    """Compare a candidate with the removal of its entry; None where any value would do."""
+    k = case.operand
+    operands = {y: case.run.operands[y] for y in removal.dims} | {k: value}
+    try:
+        removed = {y: _without(operands[y], dim, at) for y, dim in removal.dims.items()}
+        expected = _first(case, removed)
+        filled = _filled(value, removal.dims[k], at, word)
+        seen = [_first(case, {k: filled}), _first(case, {k: value})]
+    except REFUSALS:
+        return None
+    if removal.result is not None:
+        seen = [_without(result, removal.result, at) for result in seen]
+    if seen[0].shape != expected.shape or _equal(seen[1], expected):
+        return None
+    return _equal(seen[0], expected)
+
+
+def _without(tensor: Tensor, dim: int, at: int) -> Tensor:
+    return torch.cat(
+        [tensor.narrow(dim, 0, at), tensor.narrow(dim, at + 1, tensor.shape[dim] - at - 1)], dim
+    )
+
+
+def _filled(tensor: Tensor, dim: int, at: int, word: str) -> Tensor:
+    """Put a candidate in place of one entry along a dim."""
+    filled = tensor.clone()
+    entry = filled.select(dim, at)
+    mean = _without(tensor, dim, at).mean(dim)
+    entry.copy_(mean if word == "mean" else torch.full_like(entry, float(word)))
+    return filled

@@ -1,0 +1,194 @@
+"""Mutants: rules that are wrong in one place, which the audit must refuse.
+
+Knows which changes of a bound spec or an algebra change its meaning. Does not know the audit.
+
+No mutant is made where nothing could tell: on axes of size one, of an axis that only one tensor has
+(renamed, or its `!`), of two contracted axes merged or parted that no operand pair tells apart, and
+of `!` on an axis that no second tensor has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations
+from math import inf
+
+import numpy as np
+
+from audit_claims import names, shared
+from suture._algebra import Algebra, Meeting, Neutral
+from suture._bind import Bound, BoundOperand, Part
+from suture._spec import Axis
+
+FRESH = "renamed"
+MEETINGS: tuple[Meeting | None, ...] = (None, "add", "mul")
+NEUTRALS: tuple[Neutral | None, ...] = (None, 0.0, 1.0, -inf, inf, "mean")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mutant:
+    """A bound spec that is wrong, and what was done to it."""
+
+    change: str
+    bound: Bound
+
+
+def mutants(bound: Bound) -> Iterator[Mutant]:
+    """Make every mutant of a bound spec."""
+    yield from _renamed(bound)
+    yield from _merged(bound)
+    yield from _mixing(bound)
+    yield from _swapped_factors(bound)
+    yield from _swapped_parts(bound)
+    yield from _other_picks(bound)
+
+
+def _tensors(bound: Bound) -> tuple[BoundOperand, ...]:
+    return (*bound.inputs, *bound.outputs)
+
+
+def _axes(tensor: BoundOperand) -> list[Axis]:
+    return [axis for dim in tensor.dims for part in dim for axis in part]
+
+
+def _rewritten(tensor: BoundOperand, change: Callable[[Part], Part]) -> BoundOperand:
+    dims = tuple(tuple(change(part) for part in dim) for dim in tensor.dims)
+    return replace(tensor, dims=dims)
+
+
+def _with(bound: Bound, place: int, tensor: BoundOperand) -> Bound:
+    """Put another tensor at a place, operands before results."""
+    tensors = [*_tensors(bound)]
+    tensors[place] = tensor
+    count = len(bound.inputs)
+    return replace(bound, inputs=tuple(tensors[:count]), outputs=tuple(tensors[count:]))
+
+
+def _name_changed(tensor: BoundOperand, old: str, new: str) -> BoundOperand:
+    def change(part: Part) -> Part:
+        return tuple(replace(axis, name=new) if axis.name == old else axis for axis in part)
+
+    values = new if tensor.values == old else tensor.values
+    return replace(_rewritten(tensor, change), values=values)
+
+
+def _renamed(bound: Bound) -> Iterator[Mutant]:
+    """Rename an axis in one operand, so that it is shared no more."""
+    sizes = bound.sizes
+    for k, operand in enumerate(bound.inputs):
+        for name in sorted(names(operand) & shared(bound)):
+            if sizes.get(name, 2) > 1:
+                changed = _with(bound, k, _name_changed(operand, name, FRESH))
+                given = {**sizes, FRESH: sizes[name]} if name in sizes else sizes
+                yield Mutant(f"{name} renamed in operand {k}", replace(changed, sizes=given))
+
+
+def _merged(bound: Bound) -> Iterator[Mutant]:
+    """Give two axes of one size one name, everywhere."""
+    for one, other in combinations(sorted(bound.sizes), 2):
+        if bound.sizes[one] == bound.sizes[other] > 1 and _meet(bound, one, other):
+            changed = bound
+            for place, tensor in enumerate(_tensors(bound)):
+                changed = _with(changed, place, _name_changed(tensor, other, one))
+            yield Mutant(f"{one} and {other} merged", changed)
+
+
+def _meet(bound: Bound, one: str, other: str) -> bool:
+    """Say whether two names are both there, one in an operand, and neither is picked."""
+    picked = {name for pick in bound.picks for name in (pick.axis, pick.source)}
+    inputs = [names(operand) for operand in bound.inputs]
+    everything = set().union(*inputs, *map(names, bound.outputs))
+    return (
+        bool({one, other} & set().union(*inputs))
+        and not {one, other} & picked
+        and ({one, other} <= everything)
+    )
+
+
+def _mixing(bound: Bound) -> Iterator[Mutant]:
+    """Drop or add one `!`."""
+    for k, operand in enumerate(bound.inputs):
+        for name in sorted({axis.name for axis in _axes(operand)} & shared(bound)):
+            if bound.sizes[name] > 1 and not _mixed_elsewhere(bound, k, name):
+                yield Mutant(
+                    f"{name}: ! turned in operand {k}", _with(bound, k, _turned(operand, name))
+                )
+
+
+def _mixed_elsewhere(bound: Bound, k: int, name: str) -> bool:
+    """Say whether a contracted axis is mixed in another operand already."""
+    others = [axis for y, operand in enumerate(bound.inputs) if y != k for axis in _axes(operand)]
+    contracted = not any(name in names(result) for result in bound.outputs)
+    return contracted and any(axis.name == name and axis.mixed for axis in others)
+
+
+def _turned(operand: BoundOperand, name: str) -> BoundOperand:
+    def change(part: Part) -> Part:
+        return tuple(replace(a, mixed=not a.mixed) if a.name == name else a for a in part)
+
+    return _rewritten(operand, change)
+
+
+def _swapped_factors(bound: Bound) -> Iterator[Mutant]:
+    """Swap two neighbouring factors in one product of one tensor."""
+    for place, tensor in enumerate(_tensors(bound)):
+        for dim, parts in enumerate(tensor.dims):
+            for which, part in enumerate(parts):
+                for at in range(len(part) - 1):
+                    pair = part[at : at + 2]
+                    if min(bound.sizes[axis.name] for axis in pair) > 1 and _seen(bound, pair):
+                        swapped = (*part[:at], pair[1], pair[0], *part[at + 2 :])
+                        new = (*parts[:which], swapped, *parts[which + 1 :])
+                        yield _exchanged(bound, place, dim, new, "factors")
+
+
+def _seen(bound: Bound, axes: Part) -> bool:
+    """Say whether another tensor has one of the axes."""
+    return bool({axis.name for axis in axes} & shared(bound))
+
+
+def _exchanged(bound: Bound, place: int, dim: int, parts: tuple[Part, ...], what: str) -> Mutant:
+    tensor = _tensors(bound)[place]
+    dims = (*tensor.dims[:dim], parts, *tensor.dims[dim + 1 :])
+    changed = _with(bound, place, replace(tensor, dims=dims))
+    return Mutant(f"{what} swapped in tensor {place}, dim {dim}", changed)
+
+
+def _swapped_parts(bound: Bound) -> Iterator[Mutant]:
+    """Swap two neighbouring parts of one sum of one tensor."""
+    for place, tensor in enumerate(_tensors(bound)):
+        for dim, parts in enumerate(tensor.dims):
+            for at in range(len(parts) - 1):
+                pair = parts[at : at + 2]
+                if pair[0] != pair[1] and _seen(bound, pair[0] + pair[1]):
+                    swapped = (*parts[:at], pair[1], pair[0], *parts[at + 2 :])
+                    yield _exchanged(bound, place, dim, swapped, "parts")
+
+
+def _other_picks(bound: Bound) -> Iterator[Mutant]:
+    """Let an axis be picked by a shifted index."""
+    for which, pick in enumerate(bound.picks):
+        shifted = np.roll(pick.index, 1)
+        if (shifted != pick.index).any():
+            changed = replace(pick, index=shifted)
+            picks = (*bound.picks[:which], changed, *bound.picks[which + 1 :])
+            yield Mutant(f"{pick.axis} picked by another index", replace(bound, picks=picks))
+
+
+def algebra_mutants(stated: Algebra) -> Iterator[tuple[str, Algebra]]:
+    """Drop, add or replace every word of an algebra."""
+    yield "idempotent turned", replace(stated, idempotent=not stated.idempotent)
+    yield "moves turned", replace(stated, moves=not stated.moves)
+    yield "linear turned", replace(stated, linear=not stated.linear, zero=True)
+    if not stated.linear:
+        yield "zero turned", replace(stated, zero=not stated.zero)
+    for meeting in MEETINGS:
+        if meeting != stated.meeting:
+            yield f"{stated.meeting} replaced by {meeting}", replace(stated, meeting=meeting)
+    for neutral in NEUTRALS:
+        if neutral != stated.neutral:
+            yield (
+                f"neutral={stated.neutral} replaced by {neutral}",
+                replace(stated, neutral=neutral),
+            )

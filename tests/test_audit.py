@@ -1,0 +1,106 @@
+"""The audit audits itself: a rule that is wrong in one place is refused."""
+
+import numpy as np
+import pytest
+import torch
+
+from audit import Described, algebra_groups, audit, describe
+from audit_algebra import algebra_findings
+from audit_axes import axis_findings
+from audit_mutants import algebra_mutants, mutants
+from samples import SAMPLES, Sample
+from suture._bind import Pick, bind
+from suture._torch._call import POINTWISE, find_rule
+
+REPRESENTATIVE = (
+    "aten.mm.default",
+    "aten.relu.default",
+    "aten.add.Tensor",
+    "aten._softmax.default",
+    "aten.native_layer_norm.default",
+    "aten.cat.default",
+    "aten.view.default",
+    "aten.embedding.default",
+    "aten.convolution.default",
+    "aten.flip.default",
+    "aten.diagonal.default",
+    "aten.max.dim",
+    "aten.sum.dim_IntList",
+    "aten.index_select.default",
+)
+
+
+KEPT_APART = "kept apart, but entries meet on the diagonal alone."
+
+
+def survivors(samples: list[Sample]) -> list[str]:
+    """List the mutants of an op's rule that the audit believes."""
+    described = [describe(sample) for sample in samples]
+    return [*_axis_survivors(described), *_algebra_survivors(described)]
+
+
+def _axis_survivors(described: list[Described]) -> list[str]:
+    return [
+        f"{each.run}, {each.bound.spec}: {mutant.change}"
+        for each in described
+        for mutant in mutants(each.bound)
+        if not axis_findings(each.run, mutant.bound)
+    ]
+
+
+def _algebra_survivors(described: list[Described]) -> list[str]:
+    return [
+        f"{described[0].run.sample.op}, {argument}: {change}"
+        for (argument, stated), group in algebra_groups(described).items()
+        for change, mutant in algebra_mutants(stated)
+        if not algebra_findings(group, mutant)
+    ]
+
+
+def samples_of(op: str) -> list[Sample]:
+    return [sample for sample in SAMPLES if str(sample.op) == op]
+
+
+@pytest.mark.parametrize("op", REPRESENTATIVE)
+def test_a_mutated_rule_of_a_representative_op_is_caught(op: str) -> None:
+    """No mutant of the rule passes the audit."""
+    assert survivors(samples_of(op)) == []
+
+
+OTHERS = sorted(
+    {str(s.op) for s in SAMPLES if find_rule(s.op) is not POINTWISE} - {*REPRESENTATIVE}
+)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("op", OTHERS)
+def test_a_mutated_rule_of_any_op_is_caught(op: str) -> None:
+    """No mutant of the rule passes the audit."""
+    assert survivors(samples_of(op)) == []
+
+
+def test_the_audit_shows_what_it_saw(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A report names op, shapes, spec, the pair of axes and what was seen, for every finding."""
+    mm = Sample(torch.ops.aten.mm.default, (torch.ones(2, 3), torch.ones(3, 5)))
+    described = describe(mm)
+    wrong = bind("m k, l n -> m n", [(2, 3), (3, 5)], [(2, 5)])
+    monkeypatch.setattr(
+        "audit.describe", lambda _: Described(described.run, wrong, described.algebra)
+    )
+    assert audit([mm]).splitlines()[:3] == [
+        "aten.mm.default(f64[2,3], f64[3,5]) -> f64[2,5]",
+        "  spec     m k, l n -> m n",
+        f"  audit    operand 0, k (dim 1), and operand 1, l (dim 0): {KEPT_APART}",
+    ]
+
+
+def test_an_entry_that_moves_another_is_shown() -> None:
+    """What is unsound is told by one entry and the one that it moves."""
+    run = describe(Sample(torch.ops.aten.flip.default, (torch.randn(2, 3), [1]))).run
+    unflipped = bind("n v -> n v", [(2, 3)], [(2, 3)])
+    assert axis_findings(run, unflipped)[0] == (
+        "operand 0 at (n (dim 0) = 0, v (dim 1) = 0) moves "
+        "result 0 at (n (dim 0) = 0, v (dim 1) = 2); the spec forbids it."
+    )
+    pick = Pick("i", "v", np.array([2, 1, 0]))
+    assert axis_findings(run, bind("n v -> n i", [(2, 3)], [(2, 3)], picks=[pick])) == []
