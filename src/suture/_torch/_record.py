@@ -30,7 +30,6 @@ LARGEST_CONSTANT = 1 << 24
 
 aten = torch.ops.aten
 _RANDOM = torch.Tag.nondeterministic_seeded
-_EMPTY = {"aten.empty", "aten.empty_like", "aten.new_empty", "aten.empty_strided", "aten.new_empty_strided"}
 
 
 @dataclass(slots=True, eq=False)
@@ -116,12 +115,15 @@ class Recorder(TorchDispatchMode):
         """Answer a question that Python asks of values (`.item()`, `bool()`), where they are known."""
         real = self._real(named)
         if real is None:
-            raise TraceError(
-                "The model's control flow asks for values that only real data has.",
-                [("at", str(self._place())), ("op", _show(op, named))],
-                "give inputs that decide it as integers or booleans, or trace another `call`",
-            )
+            raise self._undecided(op, named)
         return op(**real)
+
+    def _undecided(self, op: OpOverload, named: Mapping[str, Any]) -> TraceError:
+        return TraceError(
+            "The model's control flow or shapes depend on values that only real data has.",
+            [("at", str(self._place())), ("op", _show(op, named))],
+            "give inputs that decide it as integers or booleans, or trace another `call`",
+        )
 
     def _run_mutable(self, op: OpOverload, named: dict[str, Any], kwargs: Mapping[str, Any]) -> Any:
         """Run an in-place or `out=` op as its functional twin, then write the result."""
@@ -151,10 +153,12 @@ class Recorder(TorchDispatchMode):
         what is recorded are the values that they hold at present.
         """
         named = self._positions(op, dict(given))
+        real = None if _RANDOM in op.tags else self._real(named)
+        if real is None and _sizes_follow_values(op):
+            raise self._undecided(op, named)
         rule = find_rule(op)
         if rule is None:
             return self._decompose(op, named)
-        real = self._real(named)
         result = self._on_meta(op, named, real)
         outputs = _tensors(result)
         inputs = [t for t in tensor_places(op, named) if t is not None]
@@ -179,7 +183,7 @@ class Recorder(TorchDispatchMode):
         return {**named, "indices": spread}
 
     def _on_meta(self, op: OpOverload, named: Mapping[str, Any], real: Any) -> Any:
-        if real is not None and torch.Tag.dynamic_output_shape in op.tags:
+        if _sizes_follow_values(op):
             return tree_map_only(torch.Tensor, lambda t: t.to("meta"), self._compute(op, real))
         try:
             return op(**_on_device(op, named, "meta"))
@@ -206,9 +210,7 @@ class Recorder(TorchDispatchMode):
         }
 
     def _compute(self, op: OpOverload, real: Mapping[str, Any]) -> Any:
-        """Compute a constant; memory that is not initialised counts as zeros."""
-        if _RANDOM in op.tags:
-            return tree_map_only(torch.Tensor, lambda _: None, ())
+        """Compute the entries of a constant."""
         return op(**_on_device(op, real, "cpu"))
 
     def _note_views(self, op: OpOverload, given: Mapping[str, Any], result: Any) -> None:
@@ -269,6 +271,12 @@ class Recorder(TorchDispatchMode):
 @lru_cache(maxsize=None)
 def _gives_tensors(op: OpOverload) -> bool:
     return any("Tensor" in str(result.type) for result in op._schema.returns)
+
+
+def _sizes_follow_values(op: OpOverload) -> bool:
+    """Whether an op's results have sizes that only values tell; masks among indices are known by then."""
+    indexes = any(argument.name == "indices" for argument in op._schema.arguments)
+    return torch.Tag.dynamic_output_shape in op.tags and not indexes
 
 
 def _tensors(result: Any) -> list[Any]:
