@@ -87,7 +87,9 @@ def dim_maps(plan: TensorPlan) -> tuple[IndexMap, ...] | None:
         ((Run(target=1, source=0, length=2),),)
     """
     carried = [block for block in plan.blocks if isinstance(block.fill, Sum) and block.size]
-    if plan.source is None or not all(_same_dims(block, plan.source) for block in carried):
+    if plan.source is None or len(plan.source.shape) != len(plan.target.shape):
+        return None
+    if not all(_same_dims(block, plan.source) for block in carried):
         return None
     fills = ((block.region, block.fill) for block in carried)
     pairs = [(made, fill.terms[0].index) for made, fill in fills if isinstance(fill, Sum)]
