@@ -61,13 +61,28 @@ def fill(
         Blocks that hold every entry exactly once.
     """
     cut = [_cut(number, dim, uses, axes, partner) for number, dim in enumerate(dims)]
-    return tuple(
-        Block(
-            tuple(runs(positions) for _, positions in choice),
-            _filling(source, [states for states, _ in choice], choice, dims, uses),
-        )
-        for choice in product(*cut)
-    )
+    blocks: list[Block] = []
+    for choice in product(*cut):
+        region = tuple(runs(positions) for _, positions in choice)
+        filling = _filling(source, [states for states, _ in choice], choice, dims, uses)
+        blocks = _joined(blocks, Block(region, filling))
+    return tuple(blocks)
+
+
+def _joined(blocks: list[Block], new: Block) -> list[Block]:
+    """Add a block, made one with every neighbour of the same filling; copies stay as they are."""
+    for at, old in enumerate(blocks):
+        apart = [dim for dim, pair in enumerate(zip(old.region, new.region, strict=True)) if len({*pair}) > 1]
+        if old.fill == new.fill and not isinstance(old.fill, Sum) and len(apart) == 1:
+            region = list(old.region)
+            region[apart[0]] = _union(old.region[apart[0]], new.region[apart[0]])
+            return _joined(blocks[:at] + blocks[at + 1 :], Block(tuple(region), old.fill))
+    return [*blocks, new]
+
+
+def _union(one: Runs, other: Runs) -> Runs:
+    """Both sets of positions, in order."""
+    return runs(np.sort(np.concatenate([np.arange(start, stop) for start, stop in (*one, *other)])))
 
 
 def _cut(
