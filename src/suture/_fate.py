@@ -5,9 +5,10 @@ Knows how a plan's blocks add up to dims that come from somewhere. Does not know
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from typing import assert_never
 
-from suture._partition import length
+from suture._partition import length, union
 from suture._plan import (
     Block,
     Fill,
@@ -40,7 +41,8 @@ def fate(plan: TensorPlan) -> tuple[str, str]:
     """
     carried = [block for block in plan.blocks if isinstance(block.fill, Sum)]
     if not carried and plan.target.size:
-        filled = filling(plan.blocks[0].fill) if len(plan.blocks) == 1 else ""
+        blocks = united(plan)
+        filled = filling(blocks[0].fill) if len(blocks) == 1 else ""
         sign, word = ("+", "new") if plan.source is None else ("~", "reinitialised")
         return sign, f"{word}: {filled}" if filled else word
     words = _changes(plan) or ["copied"]
@@ -169,12 +171,47 @@ def _fillings(plan: TensorPlan) -> Iterator[Line]:
     """Say what fills the blocks, but copies that the dims tell and what the fate tells."""
     mapped = dim_maps(plan) is not None
     places: dict[str, list[str]] = {}
-    for block in plan.blocks:
-        if block.size and not _told(block.fill, mapped, len(plan.blocks) == 1):
+    blocks = united(plan)
+    for block in blocks:
+        if not _told(block.fill, mapped, len(blocks) == 1):
             places.setdefault(filling(block.fill), []).append(content(block, plan.target.shape))
     for word, where in places.items():
         formulas = any(" <- " in place for place in where)
         yield from _labelled(word, where if formulas else [listed(where)])
+
+
+def united(plan: TensorPlan) -> list[Block]:
+    """Unite blocks of one fill that differ along one dim, where the order of entries is nothing.
+
+    Example:
+        >>> rows = [Block((((i, i + 1),), ((0, 3),)), Own()) for i in (1, 0)]
+        >>> united(TensorPlan(Tensor("w", (2, 3), "f32"), None, "parameter", tuple(rows)))
+        [Block(region=(((0, 2),), ((0, 3),)), fill=Own(scale=1.0))]
+    """
+    found = [block for block in plan.blocks if block.size]
+    for dim in range(len(plan.target.shape)):
+        groups: dict[Hashable, list[Block]] = {}
+        for block in found:
+            rest = (*block.region[:dim], (), *block.region[dim + 1 :])
+            groups.setdefault((rest, block.fill) if _uniform(block.fill) else block, []).append(
+                block
+            )
+        found = [_union(group, dim) if len(group) > 1 else group[0] for group in groups.values()]
+    return found
+
+
+def _uniform(fill: Fill) -> bool:
+    match fill:
+        case Own() | Value(_, None):
+            return True
+        case _:
+            return False
+
+
+def _union(group: Sequence[Block], dim: int) -> Block:
+    first = group[0].region
+    runs = union(block.region[dim] for block in group)
+    return Block((*first[:dim], runs, *first[dim + 1 :]), group[0].fill)
 
 
 def _told(fill: Fill, mapped: bool, alone: bool) -> bool:
@@ -182,10 +219,10 @@ def _told(fill: Fill, mapped: bool, alone: bool) -> bool:
     match fill:
         case Sum(terms):
             return mapped and len(terms) == 1 and plain(terms[0])
-        case Own() | Value(_, None):
-            return alone
+        case Own() | Value():
+            return alone and _uniform(fill)
         case _:
-            return False
+            assert_never(fill)
 
 
 def placement_sign(placement: Placement) -> str:

@@ -6,7 +6,7 @@ not with the number of entries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from math import prod
 
@@ -56,6 +56,21 @@ def repeats(runs: Runs) -> Iterator[Problem]:
     for (_, stop), (start, end) in pairwise(sorted(runs)):
         if start < stop:
             yield "", f"holds {start}..{min(stop, end)} twice"
+
+
+def union(several: Iterable[Runs]) -> Runs:
+    """Sort runs that share no position, and join those that touch.
+
+    Example:
+        >>> union([((4, 6), (0, 2)), ((2, 3),)])
+        ((0, 3), (4, 6))
+    """
+    joined: list[tuple[int, int]] = []
+    for start, stop in sorted(run for runs in several for run in runs):
+        if joined and joined[-1][1] == start:
+            start = joined.pop()[0]
+        joined.append((start, stop))
+    return tuple(joined)
 
 
 def misplaced(region: Sequence[Runs], shape: Sequence[int]) -> Iterator[Problem]:
