@@ -85,6 +85,15 @@ class Aliases:
         """Let a tensor take another's place: `transpose_` makes one a view, a stand-in speaks for it."""
         self._by_id[id(tensor)] = self._by_id[id(other)]
 
+    def replace(self, tensor: torch.Tensor, stand_in: torch.Tensor) -> None:
+        """Let a stand-in hold what a tensor holds, because the tensor is about to change its shape."""
+        self.rebind(stand_in, tensor)
+        for alias in self._by_id.values():
+            if alias.contents is tensor:
+                alias.contents = stand_in
+            if alias.storage.current is tensor:
+                alias.storage.current = stand_in
+
     def read(self, tensor: torch.Tensor, run: Run) -> torch.Tensor:
         """Give the tensor that holds the present contents of `tensor`."""
         alias = self._by_id[id(tensor)]

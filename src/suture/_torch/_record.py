@@ -130,11 +130,9 @@ class Recorder(TorchDispatchMode):
         plain = functional(op)
         if plain._schema.is_mutable:
             raise self._unknown(op, named)
-        result = self._run(plain, named)
         if torch.Tag.inplace_view in op.tags:
-            changed: torch.Tensor = op(**named)
-            self.recording.aliases.rebind(changed, result)
-            return changed
+            return self._view_in_place(op, plain, named)
+        result = self._run(plain, named)
         everything = {**named, **kwargs}
         written = [a.name for a in op._schema.arguments if a.alias_info and a.alias_info.is_write]
         results = result if isinstance(result, (tuple, list)) else (result,)
@@ -145,6 +143,20 @@ class Recorder(TorchDispatchMode):
             self.recording.aliases.write(target, value, self._run)
         targets = [everything[name] for name in written]
         return targets[0] if len(targets) == 1 else tuple(targets)
+
+    def _view_in_place(self, op: OpOverload, plain: OpOverload, named: dict[str, Any]) -> Any:
+        """Turn a tensor into a view of what it was (`transpose_`); what it was keeps its shape."""
+        changed = named[op._schema.arguments[0].name]
+        before = torch.empty_strided(
+            changed.shape, changed.stride(), dtype=changed.dtype, device="meta"
+        )
+        self.recording.index[id(before)] = self.recording.index[id(changed)]
+        self.recording.kept.append(before)
+        self.recording.aliases.replace(changed, before)
+        result = self._run(plain, named)
+        op(**named)
+        self.recording.aliases.rebind(changed, result)
+        return changed
 
     def _run(self, op: OpOverload, given: Mapping[str, Any]) -> Any:
         """Run a functional op on shapes and record it, or what it decomposes into.
@@ -179,8 +191,19 @@ class Recorder(TorchDispatchMode):
         spread: list[Any] = []
         for index in indices:
             masks = index is not None and index.dtype in (torch.bool, torch.uint8)
-            spread += self._run(aten.nonzero_numpy.default, {"self": index}) if masks else [index]
+            spread += self._picked(index) if masks else [index]
         return {**named, "indices": spread}
+
+    def _picked(self, mask: torch.Tensor) -> list[torch.Tensor]:
+        """The positions that a known mask picks, one tensor per dim of the mask."""
+        value = self._value(mask)
+        if value not in self.recording.real:
+            raise self._undecided(aten.nonzero_numpy.default, {"self": mask})
+        picked: list[torch.Tensor] = []
+        for real in self.recording.real[value].nonzero(as_tuple=True):
+            picked.append(real.to("meta"))
+            self.recording.add(picked[-1], real, constant=value in self.recording.constant)
+        return picked
 
     def _on_meta(self, op: OpOverload, named: Mapping[str, Any], real: Any) -> Any:
         if _sizes_follow_values(op):
