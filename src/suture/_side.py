@@ -190,8 +190,9 @@ def _meetings(node: Node, parameter: list[bool]) -> dict[str, str]:
             holders.setdefault(axis.name, []).append(is_parameter)
             if axis.mixed:
                 found[axis.name] = "mixed with preserved ones"
+    unread = {pick.axis for pick in node.bound.picks if (pick.index < 0).all()}
     for name, owners in holders.items():
-        if name in found or name in kept or name in indexed:
+        if name in found or name in kept | indexed | unread:
             continue
         if owners == [True] and not all(parameter):
             found[name] = TAPS

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from suture._bind import Shape
+import numpy as np
+
+from suture._bind import Pick, Shape
 from suture._rule import Described, TensorArgument, rule
-from suture._torch.rules._text import axes, spec
+from suture._torch.rules._text import axes, broadcast, spec
 
 ONE = "... -> ..."
 TWO = "..., ... -> ..."
@@ -125,8 +127,17 @@ rule("aten._prelu_kernel", TWO, "zero, ")
 # The noise is the slope that was drawn for each entry.
 rule("aten.rrelu_with_noise aten.rrelu_with_noise_functional", "..., ... -> ...", "zero, ")
 
-# Written over: only the second operand is seen, broadcast to the first one's shape.
-rule("aten.copy", TWO, ", linear moves")
+
+@rule("aten.copy", algebra=", linear moves")
+def copy(
+    self: TensorArgument, src: TensorArgument, *, out: list[Shape], **settings: Any
+) -> Described:
+    """Write over a tensor: only the second operand is seen, broadcast to the first one's shape."""
+    own, lost = axes(self.ndim), axes(self.ndim, "x")
+    dims = zip(lost, own, self.shape, strict=True)
+    picks = tuple(Pick(x, dim, np.full(size, -1)) for x, dim, size in dims)
+    return Described(spec([lost, broadcast(src.shape, own, self.shape)], [own]), picks=picks)
+
 
 # One number per entry kept or dropped; the mask is the second result.
 rule("aten.native_dropout", "... -> ..., ...", "linear")
