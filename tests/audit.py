@@ -88,6 +88,8 @@ def audit(samples: Sequence[Sample]) -> str:
 
 def _axes_report(described: Described) -> str:
     findings = axis_findings(described.run, described.bound)
+    if any("never seen" in finding for finding in findings):
+        findings = axis_findings(described.run.enriched(), described.bound)
     if exempt(described.run.sample.op, SHAPE_ALONE):
         findings = [finding for finding in findings if "moves nothing" not in finding]
     return _report(str(described.run), described.bound, findings)

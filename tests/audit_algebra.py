@@ -55,7 +55,7 @@ def algebra_findings(group: Sequence[Case], stated: Algebra) -> list[str]:
     """List the words that contradict the samples of one operand of one op."""
     said = words(stated)
     found = [(word, [verdict(case, word) for case in group]) for word in WORDS]
-    unsaid = _unsaid(group, said)
+    unsaid = asked(group, said)
     findings = []
     for word, verdicts in found:
         known = [holds for holds in verdicts if holds is not None]
@@ -68,6 +68,12 @@ def algebra_findings(group: Sequence[Case], stated: Algebra) -> list[str]:
         elif word in unsaid and known and all(known):
             findings.append(f"`{word}` holds in every sample, but is not stated.")
     return findings
+
+
+def holds(group: Sequence[Case], word: str) -> bool:
+    """Say whether a word holds wherever it can be evaluated, or is believed."""
+    known = [seen for seen in (verdict(case, word) for case in group) if seen is not None]
+    return all(known) if known else _is_beyond(group, word)
 
 
 def _is_beyond(group: Sequence[Case], word: str) -> bool:
@@ -84,16 +90,17 @@ def _mixed(case: Case) -> set[str]:
     return {axis.name for dim in dims for part in dim for axis in part if axis.mixed}
 
 
-def _unsaid(group: Sequence[Case], said: set[str]) -> set[str]:
-    """Name the words that should be said if they hold: none of integers, one neutral element,
+def asked(group: Sequence[Case], said: set[str]) -> set[str]:
+    """Name the words that must be said if they hold: none of integers, one neutral element.
 
-    and idempotence where something is done at all.
+    Idempotence only where something is done at all, and no word that is believed.
     """
     if not all(case.run.results[0].is_floating_point() for case in group):
         return set()
     identity = all(_is_identity(case) for case in group)
     spared = {*(NEUTRAL if said & {*NEUTRAL} else ()), *(("idempotent",) if identity else ())}
-    return set(WORDS) - said - spared
+    beyond = {word for word in WORDS if _is_beyond(group, word)}
+    return set(WORDS) - said - spared - beyond
 
 
 def _is_identity(case: Case) -> bool:

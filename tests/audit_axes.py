@@ -32,7 +32,7 @@ from audit_claims import (
     standing,
 )
 from audit_experiment import Experiment, Influence
-from audit_symmetry import are_aligned, symmetry_findings
+from audit_symmetry import are_aligned, is_carried, symmetry_findings
 from suture._bind import Bound, BoundOperand, Pick
 
 Sides = Mapping[str, Callable[[Relation], Relation]]
@@ -78,7 +78,7 @@ def axis_findings(run: Experiment, bound: Bound) -> list[str]:
     return [
         *_results_say_no_mixing(results),
         *_every_operand_moves(run, operands, results, pairs),
-        *_influences(run, operands, results, pairs),
+        *_influences(run, bound, operands, results, pairs),
         *_own_pairs(run, operands, results, pairs),
         *_contractions(run, bound, operands, results),
         *symmetry_findings(run, bound),
@@ -132,6 +132,7 @@ def _every_operand_moves(
 
 def _influences(
     run: Experiment,
+    bound: Bound,
     operands: Sequence[Tensor],
     results: Sequence[Tensor],
     pairs: dict[tuple[int, int], Pair],
@@ -144,8 +145,10 @@ def _influences(
         changes = run.influence(k)
         if strays.any():
             yield _stray(strays, changes, operands[k], results[o])
-        yield from _poor(pair, changes, operands[k], results[o], looked_up)
+        yield from _poor(pair, changes, operands[k], results[o], looked_up, bound.sizes)
         yield from _poor_values(pair, changes, operands[k], results[o])
+        if run.results[o].is_floating_point():
+            yield from _unsupported(run, bound, pair, changes, operands[k], results[o])
 
 
 def _names(name: str, picks: Sequence[Pick]) -> set[str]:
@@ -174,20 +177,33 @@ def _address(tensor: Tensor, entry: int) -> str:
 
 
 def _poor(
-    pair: Pair, changes: Influence, operand: Tensor, result: Tensor, looked_up: set[str]
+    pair: Pair,
+    changes: Influence,
+    operand: Tensor,
+    result: Tensor,
+    looked_up: set[str],
+    sizes: Mapping[str, int],
 ) -> Iterator[str]:
     """Find pairs of axes that the spec lets be related in ways that are never seen."""
     for one, other in product(operand.axes, result.axes):
-        rows, columns = _indicator(one.at[changes.entries]), _indicator(other.at)
+        ends = _names(one.name, operand.picks), _names(other.name, result.picks)
+        common = min(ends[0] & ends[1], default=None)
+        size = 0 if common is None else sizes.get(common, 0)
+        rows = _indicator(_in_root(one, common, operand.picks)[changes.entries], size)
+        columns = _indicator(_in_root(other, common, result.picks), size)
         if 1 not in (rows.shape[1], columns.shape[1]):
-            ends = _names(one.name, operand.picks), _names(other.name, result.picks)
-            sides = ONE_SIDE if ends[0] & ends[1] else BOTH_SIDES
+            sides = BOTH_SIDES if common is None else ONE_SIDE
             allowed = _kinds(rows.T @ pair.allowed @ columns > 0, sides)
             seen = _kinds(rows.T @ pair.moved @ columns > 0, sides)
             lax = one.mixed or looked_up & (ends[0] | ends[1])
             missing = allowed - seen - (SEVERAL if lax else set())
             if missing:
                 yield _unseen(operand, one, result, other, sorted(missing))
+
+
+def _in_root(axis: Occurrence, root: str | None, picks: Sequence[Pick]) -> Coordinates:
+    """Coordinates along an axis, or along what it is picked from."""
+    return axis.at if root is None else roots(axis.name, axis.at, picks)[root]
 
 
 SEVERAL = {"reads several", "reaches several"}
@@ -199,9 +215,9 @@ def _unseen(a: Tensor, one: Occurrence, b: Tensor, other: Occurrence, kinds: Seq
     return f"{pair}: allowed but never seen: {'; '.join(kinds)}."
 
 
-def _indicator(at: Coordinates) -> NDArray[np.float32]:
+def _indicator(at: Coordinates, size: int = 0) -> NDArray[np.float32]:
     """Entries × coordinates; entries that stand nowhere along the axis have a row of zeros."""
-    size = int(at.max(initial=-1)) + 1
+    size = max(size, int(at.max(initial=-1)) + 1)
     return np.asarray(at[:, None] == np.arange(size)[None, :], np.float32)
 
 
@@ -215,6 +231,24 @@ def _kinds(relation: Relation, sides: Sides) -> set[str]:
     }
     kinds |= {side: square and of(relation).any() for side, of in sides.items()}
     return {kind for kind, holds in kinds.items() if holds}
+
+
+def _unsupported(
+    run: Experiment, bound: Bound, pair: Pair, changes: Influence, operand: Tensor, result: Tensor
+) -> Iterator[str]:
+    """Find axes that are `!` and shared, though no symmetry and no scan shows that they are one."""
+    for one, other in product(operand.axes, result.axes):
+        if one.mixed and one.name == other.name and bound.sizes[one.name] > 1:
+            rows, columns = _indicator(one.at[changes.entries]), _indicator(other.at)
+            seen = rows.T @ pair.moved @ columns > 0
+            if not _is_scan(seen) and not is_carried(run, bound, one.name):
+                yield f"{operand.label}, {one}, and {result.label}: nothing shows one axis."
+
+
+def _is_scan(seen: Relation) -> bool:
+    """Say whether entries reach themselves, and others on one side alone."""
+    sides = np.triu(seen, 1).any(), np.tril(seen, -1).any()
+    return bool(np.diag(seen).all() and not all(sides))
 
 
 def _poor_values(pair: Pair, changes: Influence, operand: Tensor, result: Tensor) -> Iterator[str]:
@@ -307,17 +341,15 @@ def _contraction(
     apart = any((seen & same[1]).any() for seen in met.seen)
     pair = f"operand {a}, {one}, and operand {b}, {other}"
     mixed = one.mixed or other.mixed
-    if common and not mixed and not (tied or _are_aligned(run, bound, a, one, other)):
+    aligned = one.name == other.name and are_aligned(run, bound, one.name, a)
+    if common and not mixed and not (tied or aligned):
         yield f"{pair}: contracted, but entries {'off the diagonal' if apart else 'never'} meet."
+    if common and mixed and not aligned and {a, b} <= set(run.floats()):
+        yield f"{pair}: `!`, but nothing shows one axis."
     if common and mixed and (tied or not apart) and {a, b} <= set(run.floats()):
         yield f"{pair}: `!`, but no two entries off the diagonal meet."
     if not common and tied:
         yield f"{pair}: kept apart, but entries meet on the diagonal alone."
-
-
-def _are_aligned(run: Experiment, bound: Bound, a: int, one: Occurrence, other: Occurrence) -> bool:
-    """Let a symmetry decide where a contraction is no product: a distance, a scatter."""
-    return one.name == other.name and are_aligned(run, bound, one.name, a)
 
 
 def _along(

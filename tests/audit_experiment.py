@@ -11,7 +11,7 @@ The measurements are made once per sample and are the same for every rule that m
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -89,6 +89,7 @@ class Experiment:
     call: Call
     base: Flat
     cuts: tuple[tuple[int, int], ...]
+    seed: int = 7
     _seen: dict[Any, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -103,7 +104,7 @@ class Experiment:
 
     def outputs(self, operands: Sequence[Tensor]) -> list[Tensor]:
         """Run the op; the operands given are not written to."""
-        return _run(self.sample, self.named, operands)
+        return _run(self.sample, self.named, operands, self.seed)
 
     def flat(self, changed: Mapping[int, Tensor]) -> Flat:
         """Run the op with some operands replaced; all results flat, end to end."""
@@ -116,6 +117,14 @@ class Experiment:
             self._seen[k] = _influence(self, k)
         found: Influence = self._seen[k]
         return found
+
+    def enriched(self) -> Experiment:
+        """Add what moves where luck is another: rolled and small floats, all and no booleans."""
+        found = {k: self.influence(k) for k in range(len(self.operands))}
+        for variant in range(1, 4):
+            other = _varied(self, variant)
+            found = {k: _united(seen, other.influence(k)) for k, seen in found.items()}
+        return replace(self, _seen={**self._seen, **found})
 
     def meetings(self, a: int, b: int) -> Meetings:
         """Change entries of operands a and b, alone and together."""
@@ -177,7 +186,32 @@ def _place_names(sample: Sample, named: Mapping[str, Any]) -> Iterator[str]:
             yield argument.name
 
 
-def _run(sample: Sample, named: Mapping[str, Any], operands: Sequence[Tensor]) -> list[Tensor]:
+def _varied(run: Experiment, variant: int) -> Experiment:
+    """Put other values into operands that are not integers, and start random numbers elsewhere."""
+
+    def varied(tensor: Tensor) -> Tensor:
+        if tensor.dtype == torch.bool:
+            return torch.full_like(tensor, variant != 2)
+        if not tensor.is_floating_point():
+            return tensor
+        rolled = tensor.flatten().roll(variant).view(tensor.shape)
+        return 0.1 * rolled if variant == 2 else rolled
+
+    changed = replace(run, operands=tuple(map(varied, run.operands)), seed=run.seed + variant)
+    base = _flatten(changed.outputs(changed.operands))
+    return replace(changed, base=base, _seen={})
+
+
+def _united(one: Influence, other: Influence) -> Influence:
+    """Join what moved in two experiments with the same changes."""
+    if one.moved.shape != other.moved.shape:
+        return one
+    return replace(one, moved=one.moved | other.moved)
+
+
+def _run(
+    sample: Sample, named: Mapping[str, Any], operands: Sequence[Tensor], seed: int = 7
+) -> list[Tensor]:
     rest = iter(operands)
 
     def put(value: Any) -> Any:
@@ -188,7 +222,7 @@ def _run(sample: Sample, named: Mapping[str, Any], operands: Sequence[Tensor]) -
     filled = {name: put(value) for name, value in named.items()}
     keywords = {a.name for a in sample.op._schema.arguments if a.kwarg_only}
     if torch.Tag.nondeterministic_seeded in sample.op.tags:
-        torch.manual_seed(7)
+        torch.manual_seed(seed)
     result = sample.op(
         *(value for name, value in filled.items() if name not in keywords),
         **{name: value for name, value in filled.items() if name in keywords},
@@ -282,13 +316,12 @@ def _probed(tensor: Tensor) -> list[int]:
 
 
 def _lines(tensor: Tensor) -> list[int]:
-    """Choose the flat entries of which at most one coordinate is not 0."""
+    """Choose the flat entries along every dim, through the first entry and near the middle."""
     if not tensor.numel():
         return []
     grid = np.arange(tensor.numel()).reshape(tensor.shape)
-    lines = [
-        np.moveaxis(grid, dim, 0).reshape(size, -1)[:, 0] for dim, size in enumerate(grid.shape)
-    ]
+    sides = [np.moveaxis(grid, dim, 0).reshape(size, -1) for dim, size in enumerate(grid.shape)]
+    lines = [side[:, at] for side in sides for at in (0, side.shape[1] // 2)]
     return sorted({0, *np.concatenate([np.zeros(0, int), *lines]).tolist()})
 
 

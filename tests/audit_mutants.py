@@ -9,7 +9,7 @@ of `!` on an axis that no second tensor has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import inf
@@ -34,11 +34,18 @@ class Mutant:
     bound: Bound
 
 
-def mutants(bound: Bound) -> Iterator[Mutant]:
-    """Make every mutant of a bound spec."""
-    yield from _renamed(bound)
-    yield from _merged(bound)
-    yield from _mixing(bound)
+def mutants(bound: Bound, floats: Collection[int], constants: Collection[int]) -> Iterator[Mutant]:
+    """Make every mutant of a bound spec.
+
+    Args:
+        bound: the spec.
+        floats: the operands that hold no integers.
+        constants: the operands whose values the rule has read: they say nothing in the spec.
+    """
+    alive = [k for k in range(len(bound.inputs)) if k not in constants]
+    yield from _renamed(bound, alive)
+    yield from _merged(bound, alive)
+    yield from _mixing(bound, floats, alive)
     yield from _swapped_factors(bound)
     yield from _swapped_parts(bound)
     yield from _other_picks(bound)
@@ -73,10 +80,10 @@ def _name_changed(tensor: BoundOperand, old: str, new: str) -> BoundOperand:
     return replace(_rewritten(tensor, change), values=values)
 
 
-def _renamed(bound: Bound) -> Iterator[Mutant]:
+def _renamed(bound: Bound, alive: Collection[int]) -> Iterator[Mutant]:
     """Rename an axis in one operand, so that it is shared no more."""
     sizes = bound.sizes
-    for k, operand in enumerate(bound.inputs):
+    for k, operand in ((k, bound.inputs[k]) for k in alive):
         for name in sorted(names(operand) & shared(bound)):
             if sizes.get(name, 2) > 1:
                 changed = _with(bound, k, _name_changed(operand, name, FRESH))
@@ -84,43 +91,53 @@ def _renamed(bound: Bound) -> Iterator[Mutant]:
                 yield Mutant(f"{name} renamed in operand {k}", replace(changed, sizes=given))
 
 
-def _merged(bound: Bound) -> Iterator[Mutant]:
+def _merged(bound: Bound, alive: Collection[int]) -> Iterator[Mutant]:
     """Give two axes of one size one name, everywhere."""
     for one, other in combinations(sorted(bound.sizes), 2):
-        if bound.sizes[one] == bound.sizes[other] > 1 and _meet(bound, one, other):
+        if bound.sizes[one] == bound.sizes[other] > 1 and _meet(bound, alive, one, other):
             changed = bound
             for place, tensor in enumerate(_tensors(bound)):
                 changed = _with(changed, place, _name_changed(tensor, other, one))
             yield Mutant(f"{one} and {other} merged", changed)
 
 
-def _meet(bound: Bound, one: str, other: str) -> bool:
-    """Say whether two names are both there, one in an operand, and neither is picked."""
+def _meet(bound: Bound, alive: Collection[int], one: str, other: str) -> bool:
+    """Say whether two names are both alive, one in an operand, and neither is picked."""
     picked = {name for pick in bound.picks for name in (pick.axis, pick.source)}
-    inputs = [names(operand) for operand in bound.inputs]
-    everything = set().union(*inputs, *map(names, bound.outputs))
-    return (
-        bool({one, other} & set().union(*inputs))
-        and not {one, other} & picked
-        and ({one, other} <= everything)
-    )
+    inputs = {name for k in alive for name in names(bound.inputs[k])}
+    everything = inputs.union(*map(names, bound.outputs)) - picked - _dropped(bound)
+    return bool({one, other} & inputs) and {one, other} <= everything
 
 
-def _mixing(bound: Bound) -> Iterator[Mutant]:
+def _dropped(bound: Bound) -> set[str]:
+    """Name the axes that are parts of one sum alone: nothing there meets anything."""
+    parts = (p for t in _tensors(bound) for dim in t.dims if len(dim) > 1 for p in dim)
+    return {axis.name for part in parts for axis in part} - shared(bound)
+
+
+def _mixing(bound: Bound, floats: Collection[int], alive: Collection[int]) -> Iterator[Mutant]:
     """Drop or add one `!`."""
-    for k, operand in enumerate(bound.inputs):
+    for k, operand in ((k, bound.inputs[k]) for k in alive):
         for name in sorted({axis.name for axis in _axes(operand)} & shared(bound)):
-            if bound.sizes[name] > 1 and not _mixed_elsewhere(bound, k, name):
+            if bound.sizes[name] > 1 and _tells_mixing(bound, k, name, floats):
                 yield Mutant(
                     f"{name}: ! turned in operand {k}", _with(bound, k, _turned(operand, name))
                 )
 
 
-def _mixed_elsewhere(bound: Bound, k: int, name: str) -> bool:
-    """Say whether a contracted axis is mixed in another operand already."""
-    others = [axis for y, operand in enumerate(bound.inputs) if y != k for axis in _axes(operand)]
-    contracted = not any(name in names(result) for result in bound.outputs)
-    return contracted and any(axis.name == name and axis.mixed for axis in others)
+def _tells_mixing(bound: Bound, k: int, name: str, floats: Collection[int]) -> bool:
+    """Say whether a result has the axis, or else another floating operand, not mixed itself."""
+    if any(axis.name in _linked(bound, name) for out in bound.outputs for axis in _axes(out)):
+        return True
+    others = [axis for y in floats if y != k for axis in _axes(bound.inputs[y])]
+    meeting = [axis for axis in others if axis.name == name]
+    return k in floats and bool(meeting) and not any(axis.mixed for axis in meeting)
+
+
+def _linked(bound: Bound, name: str) -> set[str]:
+    """Name an axis and those that are picked from it, or it from them."""
+    ends = [{pick.axis, pick.source} for pick in bound.picks]
+    return {name}.union(*(pair for pair in ends if name in pair))
 
 
 def _turned(operand: BoundOperand, name: str) -> BoundOperand:

@@ -33,6 +33,25 @@ def _are_one(run: Experiment, bound: Bound, one: str, other: str) -> bool:
     return is_symmetric(run, bound, {one, other}) and not is_symmetric(run, bound, {one})
 
 
+def is_carried(run: Experiment, bound: Bound, name: str) -> bool:
+    """Say whether permuting or rotating an axis in the operands does so in the results."""
+    order = np.roll(np.arange(bound.sizes[name]), 1)
+    return any(
+        is_symmetric(run, bound, {name}, order=chosen)
+        for chosen in (_exchanged(bound.sizes[name]), order)
+    )
+
+
+def _exchanged(size: int) -> Ints:
+    """Move every entry where that is possible without a rotation: convolutions know those."""
+    order = np.arange(size)
+    even = size - size % 2
+    order[:even] = order[:even].reshape(-1, 2)[:, ::-1].reshape(-1)
+    if size % 2 and size > 3:
+        order[-3:] = [size - 2, size - 1, size - 3]
+    return order
+
+
 def are_aligned(run: Experiment, bound: Bound, name: str, k: int) -> bool:
     """Say whether a contracted axis must be permuted in operand k if it is in the others."""
     others = set(range(len(run.operands))) - {k}
@@ -40,14 +59,14 @@ def are_aligned(run: Experiment, bound: Bound, name: str, k: int) -> bool:
 
 
 def is_symmetric(
-    run: Experiment, bound: Bound, names: set[str], only: set[int] | None = None
+    run: Experiment,
+    bound: Bound,
+    names: set[str],
+    only: set[int] | None = None,
+    order: Ints | None = None,
 ) -> bool:
-    """Say whether permuting axes in operands (all, or `only` some) does so in every result.
-
-    Two neighbours are exchanged: no rotation, which a convolution would not tell.
-    """
-    order = np.arange(bound.sizes[min(names)])
-    order[:2] = order[1::-1]
+    """Say whether permuting axes in operands (all, or `only` some) does so in every result."""
+    order = _exchanged(bound.sizes[min(names)]) if order is None else order
     given = [
         permuted(tensor, said, bound, names, order) if only is None or k in only else tensor
         for k, (tensor, said) in enumerate(zip(run.operands, bound.inputs, strict=True))

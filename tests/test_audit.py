@@ -5,10 +5,11 @@ import pytest
 import torch
 
 from audit import Described, algebra_groups, audit, describe
-from audit_algebra import algebra_findings
+from audit_algebra import Case, algebra_findings, asked, holds, words
 from audit_axes import axis_findings
-from audit_mutants import algebra_mutants, mutants
+from audit_mutants import Mutant, algebra_mutants, mutants
 from samples import SAMPLES, Sample
+from suture._algebra import Algebra
 from suture._bind import Pick, bind
 from suture._torch._call import POINTWISE, find_rule
 
@@ -43,9 +44,14 @@ def _axis_survivors(described: list[Described]) -> list[str]:
     return [
         f"{each.run}, {each.bound.spec}: {mutant.change}"
         for each in described
-        for mutant in mutants(each.bound)
+        for mutant in _mutants(each)
         if not axis_findings(each.run, mutant.bound)
     ]
+
+
+def _mutants(each: Described) -> list[Mutant]:
+    constants = [k for k, known in enumerate(each.run.known) if known]
+    return list(mutants(each.bound, each.run.floats(), constants))
 
 
 def _algebra_survivors(described: list[Described]) -> list[str]:
@@ -53,8 +59,14 @@ def _algebra_survivors(described: list[Described]) -> list[str]:
         f"{described[0].run.sample.op}, {argument}: {change}"
         for (argument, stated), group in algebra_groups(described).items()
         for change, mutant in algebra_mutants(stated)
-        if not algebra_findings(group, mutant)
+        if not algebra_findings(group, mutant) and not is_as_true(group, stated, mutant)
     ]
+
+
+def is_as_true(group: list[Case], stated: Algebra, mutant: Algebra) -> bool:
+    """Say whether a mutant is no lie: its words hold too, and nobody asks for those it lacks."""
+    added, lost = words(mutant) - words(stated), words(stated) - words(mutant)
+    return all(holds(group, word) for word in added) and not lost & asked(group, words(mutant))
 
 
 def samples_of(op: str) -> list[Sample]:
