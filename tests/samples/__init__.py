@@ -1,6 +1,6 @@
-"""Samples: for every rule of the torch table at least one real call, in one module per op family.
+"""Samples: for every rule of the torch table at least one real call, one module per op family.
 
-Knows all samples. Does not know what the rules say of them: `audit` compares the two. Sizes within a
+Knows all samples. Does not know what the rules say of them: `audit` compares the two. Sizes in a
 sample differ pairwise (1 besides), so that no axis passes for another by its size.
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any
 
 import torch
@@ -41,7 +40,8 @@ class _Known:
 
 def sample(op: str, *args: Any, **kwargs: Any) -> Sample:
     """Write a sample; arguments wrapped in `known` are constants to the rule."""
-    found: OpOverload = reduce(getattr, op.removeprefix("aten.").split("."), torch.ops.aten)
+    packet, overload = op.removeprefix("aten.").split(".")
+    found: OpOverload = getattr(getattr(torch.ops.aten, packet), overload)
     constants: set[int] = set()
 
     def plain(value: Any) -> Any:

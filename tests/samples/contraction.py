@@ -23,7 +23,7 @@ SAMPLES = [
     # Bilinear: n i, o i j, n j -> n o.
     sample("aten._trilinear.default", f(2, 3), f(5, 3, 4), f(2, 4), [1, 3], [0], [1, 2], [2, 3]),
     sample("aten._cdist_forward.default", f(2, 3, 4), f(2, 5, 4), 2.0, None),
-    sample("aten._cdist_forward.default", f(3, 4), f(5, 4), 1.0, None),
+    sample("aten._cdist_forward.default", f(3, 4), f(5, 4), 2.0, None),
     sample("aten._euclidean_dist.default", f(3, 4), f(5, 4)),
     sample("aten.linalg_cross.default", f(2, 3), f(2, 3)),
     sample("aten.linalg_cross.default", f(3, 2), f(3, 1), dim=0),

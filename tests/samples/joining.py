@@ -5,11 +5,9 @@ from samples._sample import f, sample
 SAMPLES = [
     sample("aten.cat.default", [f(2, 3), f(2, 4)], 1),
     sample("aten.cat.default", [f(2, 3), f(5, 3), f(1, 3)]),
-    sample("aten.cat.default", [f(2, 3), f(0), f(2, 4)], -1),
-    sample("aten.cat.default", [f(2, 3)], 1),
     sample("aten.slice_scatter.default", f(2, 7), f(2, 3), 1, 1, 4),
     sample("aten.slice_scatter.default", f(7, 2), f(3, 2), 0, 4),
-    sample("aten.slice_scatter.default", f(7, 2), f(7, 2)),
+    sample("aten.slice_scatter.default", f(2, 7), f(2, 1), 1, -1),
     sample("aten.slice_scatter.default", f(2, 7), f(2, 3), 1, 1, 6, 2),
     sample("aten.select_scatter.default", f(2, 5, 3), f(2, 3), 1, 2),
     sample("aten.select_scatter.default", f(5, 3), f(3), 0, -1),

@@ -26,4 +26,3 @@ SAMPLES = [
     sample("aten.searchsorted.Tensor", f(5).sort().values, f(2, 3)),
     sample("aten.searchsorted.Tensor", f(2, 5).sort().values, f(2, 3)),
 ]
-

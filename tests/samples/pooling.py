@@ -4,27 +4,36 @@ import torch
 
 from samples._sample import f, sample
 
+PLACES = torch.tensor([0, 2, 9, 11, 1, 4, 8, 14, 5, 3, 13, 10])
+"""Where pooling found its maxima: no place twice, many next to each other."""
+
 SAMPLES = [
     sample("aten.avg_pool1d.default", f(2, 3, 7), [3], [2], [1]),
-    sample("aten.avg_pool2d.default", f(2, 3, 5, 6), [2, 3], [1, 2]),
-    sample("aten.avg_pool2d.default", f(3, 5, 6), [3, 2], [2, 1], [1, 0]),
-    sample("aten.avg_pool3d.default", f(1, 2, 3, 4, 5), [2, 2, 2], [1, 1, 1]),
-    sample("aten.adaptive_avg_pool1d.default", f(2, 5, 7), [3]),
-    sample("aten._adaptive_avg_pool2d.default", f(1, 2, 7, 8), [3, 4]),
-    sample("aten._adaptive_avg_pool3d.default", f(2, 5, 6, 7), [2, 3, 4]),
-    sample("aten.max_pool2d_with_indices.default", f(2, 3, 5, 6), [2, 3], [1, 2]),
-    sample("aten.max_pool2d_with_indices.default", f(3, 5, 6), [3, 2], [2, 1], [1, 0]),
-    sample("aten.max_pool3d_with_indices.default", f(1, 2, 3, 4, 5), [2, 2, 2], [1, 1, 1]),
-    sample("aten.adaptive_max_pool2d.default", f(1, 2, 7, 8), [3, 4]),
-    sample("aten.adaptive_max_pool3d.default", f(2, 5, 6, 7), [2, 3, 4]),
+    sample("aten.avg_pool2d.default", f(1, 2, 4, 5), [2, 3], [1, 2]),
+    sample("aten.avg_pool2d.default", f(2, 5, 4), [3, 2], [2, 1], [1, 0]),
+    sample("aten.avg_pool3d.default", f(1, 1, 3, 4, 5), [2, 2, 2], [1, 1, 1]),
+    sample("aten.adaptive_avg_pool1d.default", f(1, 2, 7), [3]),
+    sample("aten._adaptive_avg_pool2d.default", f(1, 2, 7, 5), [4, 3]),
+    sample("aten._adaptive_avg_pool3d.default", f(1, 3, 5, 7), [2, 3, 4]),
+    sample("aten.max_pool2d_with_indices.default", f(1, 2, 4, 5), [2, 3], [1, 2]),
+    sample("aten.max_pool2d_with_indices.default", f(2, 5, 4), [3, 2], [2, 1], [1, 0]),
+    sample("aten.max_pool3d_with_indices.default", f(1, 1, 3, 4, 5), [2, 2, 2], [1, 1, 1]),
+    sample("aten.adaptive_max_pool2d.default", f(1, 2, 7, 5), [4, 3]),
+    sample("aten.adaptive_max_pool3d.default", f(1, 3, 5, 7), [2, 3, 4]),
     sample(
-        "aten.fractional_max_pool2d.default", f(2, 3, 7, 8), [2, 2], [4, 5], torch.sigmoid(f(2, 3, 2))
+        "aten.fractional_max_pool2d.default",
+        *(f(2, 3, 7, 8), [2, 2], [4, 5]),
+        torch.sigmoid(f(2, 3, 2)),
     ),
     sample(
         "aten.fractional_max_pool3d.default",
         *(f(1, 2, 5, 6, 7), [2, 2, 2], [3, 4, 5]),
         torch.sigmoid(f(1, 2, 3)),
     ),
-    sample("aten.max_unpool2d.default", f(2, 3, 2, 4), torch.randperm(48)[:8].expand(2, 3, 8).reshape(2, 3, 2, 4), [6, 8]),
-    sample("aten.max_unpool3d.default", f(2, 3, 2, 4), torch.randperm(48).reshape(2, 3, 2, 4)[:1].expand(2, 3, 2, 4).contiguous(), [5, 4, 6], [1, 1, 1], [0, 0, 0]),
+    sample("aten.max_unpool2d.default", f(1, 1, 3, 4), PLACES.reshape(1, 1, 3, 4), [6, 8]),
+    sample(
+        "aten.max_unpool3d.default",
+        *(f(1, 1, 2, 3, 1), torch.tensor([0, 13, 6, 21, 10, 3]).reshape(1, 1, 2, 3, 1)),
+        *([2, 3, 4], [1, 1, 1], [0, 0, 0]),
+    ),
 ]

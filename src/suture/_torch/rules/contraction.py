@@ -84,9 +84,8 @@ def trilinear(
     return spec(operands, [[dim for place, dim in enumerate(dims) if place not in sumdim]])
 
 
-# Distances between rows: a coordinate in which both are zero adds nothing.
-rule("aten._cdist_forward", "... m k, ... n k -> ... m n", "neutral=0")
-rule("aten._euclidean_dist", "... m k, ... n k -> ... m n", "neutral=0")
+# Distances between rows: under one root, every coordinate meets every other.
+rule("aten._cdist_forward aten._euclidean_dist", "... m k!, ... n k! -> ... m n")
 
 
 @rule("aten.linalg_cross", algebra="linear mul")

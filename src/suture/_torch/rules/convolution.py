@@ -50,7 +50,7 @@ def _at(values: list[int], count: int) -> list[int]:
     return list(values) if len(values) == count else [values[0]] * count
 
 
-@rule("aten.im2col", algebra="linear")
+@rule("aten.im2col", algebra="linear moves")
 def im2col(
     self: TensorArgument, kernel_size: list[int], *, out: list[Shape], **others: Any
 ) -> Described:

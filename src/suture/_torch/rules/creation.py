@@ -11,13 +11,19 @@ from suture._torch.rules._text import axes
 
 @rule(
     "aten.empty aten.empty_strided aten.empty_permuted aten.zeros aten.ones aten.full "
-    "aten.scalar_tensor aten.arange aten.linspace.default aten.logspace.default aten.eye aten.rand "
+    "aten.scalar_tensor aten.arange aten.linspace.default aten.logspace.default aten.rand "
     "aten.randn aten.randint aten.randperm aten.tril_indices aten.triu_indices "
     "aten.normal.float_float"
 )
 def made(*, out: list[Shape], **settings: Any) -> str:
     """Make a tensor of nothing."""
     return f" -> {' '.join(axes(len(out[0])))}"
+
+
+@rule("aten.eye")
+def eye(*, out: list[Shape], **settings: Any) -> str:
+    """Make an identity: of a square, both dims are one axis."""
+    return " -> a a" if out[0][0] == out[0][1] else " -> a b"
 
 
 # Shaped like an operand, of which no entry is read: what stands at one place, stands there still.
@@ -30,7 +36,7 @@ rule(
     LIKE,
 )
 
-# Drawn from a distribution per entry.
-rule("aten.bernoulli.default aten.bernoulli.Tensor aten.poisson", LIKE)
+# Drawn from a distribution per entry: a chance of zero gives zeros.
+rule("aten.bernoulli.default", LIKE, "zero")
 rule("aten.normal.Tensor_float aten.normal.float_Tensor", LIKE)
-rule("aten.normal.Tensor_Tensor", "..., ... -> ...", "linear add, ")
+rule("aten.normal.Tensor_Tensor", "..., ... -> ...")

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from suture._bind import Shape
+import numpy as np
+
+from suture._bind import Pick, Shape
 from suture._rule import Described, TensorArgument, rule
-from suture._torch.rules._text import axes, laid, replaced, spec, without
+from suture._torch.rules._text import axes, beside, laid, replaced, spec
 from suture._torch.rules.selection import bounds, part
 
 # A sum of operands that are each padded with zeros.
 JOINED = "linear add moves"
+OVER = "linear add idempotent moves, linear add moves"
 
 
-@rule("aten.cat aten.concat", algebra=JOINED)
+@rule("aten.cat", algebra=JOINED)
 def cat(tensors: list[TensorArgument], dim: int = 0, *, out: list[Shape]) -> Described:
     """Lay tensors end to end: `n a, n b -> n a+b`; torch skips those of shape [0]."""
     own, names = axes(len(out[0])), axes(len(tensors), "p")
@@ -29,7 +33,7 @@ def cat(tensors: list[TensorArgument], dim: int = 0, *, out: list[Shape]) -> Des
     return Described(spec(operands, [replaced(own, dim, laid(*sizes.items()))]), sizes=sizes)
 
 
-@rule("aten.slice_scatter")
+@rule("aten.slice_scatter", algebra=OVER)
 def slice_scatter(
     self: TensorArgument,
     src: TensorArgument,
@@ -44,38 +48,56 @@ def slice_scatter(
     own, size = axes(self.ndim), self.shape[dim]
     kept = bounds(start, end, step, size)
     if step != 1 and len(kept) > 1:
-        return _strided_scatter(own, dim, self.shape, src.shape)
+        return overwritten(own, dim, size, kept)
     text, sizes = part(kept.start, len(kept), size)
-    old = text.replace("p", "x") if len(kept) else text
-    operands = [replaced(own, dim, old), replaced(own, dim, "p")]
-    result = replaced(own, dim, text)
-    return Described(spec(operands, [result]), JOINED, {**sizes, "x": len(kept)})
+    operands = [replaced(own, dim, text.replace("p", "x")), replaced(own, dim, "p")]
+    return Described(
+        spec(operands, [replaced(own, dim, text)]),
+        sizes={**sizes, "x": len(kept)},
+        picks=(unread("x", "p", len(kept)),),
+    )
 
 
-def _strided_scatter(own: list[str], dim: int, shape: Shape, source: Shape) -> Described:
-    """Write over every so many entries: which of the two is read changes from entry to entry."""
-    text = spec([own, replaced(own, dim, "s!")], [own])
-    return Described(text, JOINED, {own[dim]: shape[dim], "s": source[dim]})
+def unread(axis: str, source: str, size: int) -> Pick:
+    """Say that an operand's axis is no entry of another that stands in its place in the result."""
+    return Pick(axis, source, np.full(size, -1))
 
 
-@rule("aten.select_scatter", algebra=JOINED)
+def overwritten(own: list[str], dim: int, size: int, written: Sequence[int]) -> Described:
+    """Write slices over some entries of a dim, the last one where several go to one place."""
+    index = np.asarray(written, dtype=np.int64)
+    last = np.array([place not in written[k + 1 :] for k, place in enumerate(written)], dtype=bool)
+    stays = ~np.isin(np.arange(size), index)
+    old = Pick("x", own[dim], np.where(stays, np.arange(size), -1))
+    new = Pick("s", own[dim], np.where(last, index, -1))
+    text = spec([replaced(own, dim, "x"), replaced(own, dim, "s")], [own])
+    return Described(text, sizes={own[dim]: size, "x": size, "s": len(index)}, picks=(old, new))
+
+
+@rule("aten.select_scatter", algebra=OVER)
 def select_scatter(
     self: TensorArgument, src: TensorArgument, dim: int, index: int, *, out: list[Shape]
 ) -> Described:
-    """Write over one entry of a dim; the source has no such dim."""
+    """Write over one entry of a dim: the source's entries are factors beside it."""
     own, size = axes(self.ndim), self.shape[dim]
     text, sizes = part(index % size, 1, size)
-    operands = [replaced(own, dim, text.replace("p", "x")), without(own, [dim])]
-    return Described(spec(operands, [replaced(own, dim, text)]), sizes={**sizes, "x": 1})
+    source = beside(own, dim, "p")
+    operands = [replaced(own, dim, text.replace("p", "x")), source]
+    return Described(
+        spec(operands, [replaced(own, dim, text)]),
+        sizes={**sizes, "x": 1},
+        picks=(unread("x", "p", 1),),
+    )
 
 
 @rule("aten.block_diag", algebra=JOINED)
-def block_diag(tensors: list[TensorArgument], *, out: list[Shape]) -> str:
+def block_diag(tensors: list[TensorArgument], *, out: list[Shape]) -> Described:
     """Lay matrices along a diagonal."""
     rows, columns = axes(len(tensors), "r"), axes(len(tensors), "c")
     pairs = zip(tensors, rows, columns, strict=True)
-    operands = [([], [c], [r, c])[tensor.ndim] for tensor, r, c in pairs]
-    return spec(operands, [["+".join(rows), "+".join(columns)]])
+    operands = [([], [f"({r} {c})"], [r, c])[tensor.ndim] for tensor, r, c in pairs]
+    sizes = {r: 1 for tensor, r in zip(tensors, rows, strict=True) if tensor.ndim < 2}
+    return Described(spec(operands, [["+".join(rows), "+".join(columns)]]), sizes=sizes)
 
 
 @rule("aten.glu", algebra="zero")

@@ -11,10 +11,11 @@ from suture._bind import Pick, Shape
 from suture._errors import SpecError
 from suture._rule import Described, TensorArgument, rule
 from suture._torch.rules._text import axes, broadcast, replaced, spec
+from suture._torch.rules.joining import overwritten
 
 # Rows of a table, chosen by ids.
 rule("aten.embedding", "v d, ...:v -> ... d", "linear moves, ")
-rule("aten.embedding_renorm", "v d!, ...:v -> v d", "zero idempotent, ")
+rule("aten.embedding_renorm", "v d!, ...:v -> v d", "zero idempotent neutral=0, ")
 rule("aten.one_hot", "...:v -> ... v")
 rule("aten.multinomial", "... v -> ... s:v")
 
@@ -30,14 +31,33 @@ def embedding_bag(
     per_sample_weights: TensorArgument | None = None,
     **settings: Any,
 ) -> Described:
-    """Look rows up and reduce them per bag (sum, mean, max); three results are torch's scratch."""
-    scratch = [axes(len(shape), letter) for shape, letter in zip(out[1:], "xyz", strict=True)]
+    """Look rows up and reduce them per bag (sum, mean, max); what else comes out tells of bags."""
     weighted = per_sample_weights is not None
-    operands = ["v d", "l!:v", "o!", *["l!"] * weighted]
-    results = ["b d", *(" ".join(dims) for dims in scratch)]
-    words = ["zero" if mode == 2 else "linear mul" if weighted else "linear", "", ""]
-    text = f"{', '.join(operands)} -> {', '.join(results)}"
-    return Described(text, ", ".join([*words, *["linear mul"] * weighted]))
+    table = "v! d" if mode == MAXIMUM else "v d"
+    operands = [table, "l:v", "b!", *["l"] * weighted]
+    rest = [_bag_result(shape, indices.shape, out[0]) for shape in out[1:]]
+    words = ["zero" if mode == MAXIMUM else "linear mul" if weighted else "linear"]
+    words += ["", "", *["linear mul"] * weighted]
+    text = f"{', '.join(operands)} -> {', '.join(['b d', *rest])}"
+    return Described(text, ", ".join(words), picks=_bags(indices, offsets, out[0][0]))
+
+
+MAXIMUM = 2
+
+
+def _bag_result(shape: Shape, indices: Shape, out: Shape) -> str:
+    """Name the dims of a result of unused size: per entry, per bag, or empty."""
+    known = {indices: "l", out[:1]: "b", out: "b d"}
+    return known.get(shape, " ".join(axes(len(shape), "e")))
+
+
+def _bags(indices: TensorArgument, offsets: TensorArgument, count: int) -> tuple[Pick, ...]:
+    """Say in which bag every index is, where offsets are known."""
+    if offsets.values is None:
+        return ()
+    places = np.arange(indices.shape[0])
+    bag = np.searchsorted(np.asarray(offsets.values)[:count], places, side="right") - 1
+    return (Pick("l", "b", bag.astype(np.int64)),)
 
 
 @rule("aten.index.Tensor aten._unsafe_index.Tensor")
@@ -57,7 +77,7 @@ def index(
             Pick("p", own[place], _entries(tensor, shape, self.shape[place]))
             for place, tensor in zip(chosen, tensors, strict=True)
         )
-        constants = [[f"c{k}"] if dims else [] for k, dims in enumerate(operands)]
+        constants = [["p"] if dims == met else dims for dims in operands]
         picked = ["p" if dim == met[0] else dim for dim in result]
         return Described(spec([own, *constants], [picked]), words, {"p": shape[0]}, picks)
     texts = [f"{' '.join(dims)}:{own[place]}" for dims, place in zip(operands, chosen, strict=True)]
@@ -85,7 +105,7 @@ def index_put(
     *,
     out: list[Shape],
 ) -> Described:
-    """Write values where indices say, or add them there."""
+    """Write values where indices say, the last one of several, or add them there."""
     chosen = [place for place, tensor in enumerate(indices) if tensor is not None]
     tensors = [tensor for tensor in indices if tensor is not None]
     shape = np.broadcast_shapes(*(tensor.shape for tensor in tensors))
@@ -93,17 +113,27 @@ def index_put(
     sizes = dict(zip(own, self.shape, strict=True)) | dict(zip(met, shape, strict=True))
     at = _indexed(own, chosen, met)
     given = broadcast(values.shape, at, [sizes[dim] for dim in at])
+    meeting = "" if accumulate else "!"
     texts = [
-        f"{' '.join(broadcast(tensor.shape, met, shape))}:{own[place]}"
+        f"{' '.join(_marked(broadcast(tensor.shape, met, shape), met, meeting))}:{own[place]}"
         for tensor, place in zip(tensors, chosen, strict=True)
     ]
-    operands = [" ".join(own), *texts, " ".join(given)]
+    operands = [" ".join(own), *texts, " ".join(_marked(given, met, meeting))]
     return Described(f"{', '.join(operands)} -> {' '.join(own)}", _written(accumulate, len(texts)))
+
+
+def _marked(dims: list[str], met: list[str], mark: str) -> list[str]:
+    """Mark the dims of indices, along which writes to one place meet."""
+    return [dim + mark if dim in met else dim for dim in dims]
+
+
+ADDED = ("linear add", "linear add neutral=0")
+OVER = ("linear add idempotent moves", "linear add moves")
 
 
 def _written(added: bool, indices: int) -> str:
     """Words for a tensor that is written into: what it held, the indices, what is written."""
-    old, new = ("linear add", "linear add") if added else ("linear add idempotent", "linear add")
+    old, new = ADDED if added else OVER
     return ", ".join([old, *[""] * indices, new])
 
 
@@ -135,62 +165,106 @@ def _along(shape: Shape, dim: int, index: Shape) -> tuple[list[str], list[str], 
     return own, wanted, sizes
 
 
-@rule(
-    "aten.scatter.src aten.scatter.value aten.scatter_add aten.scatter.reduce aten.scatter_reduce"
-)
+@rule("aten.scatter.src aten.scatter.value")
 def scatter(
     self: TensorArgument,
     dim: int,
     index: TensorArgument,
     src: TensorArgument | None = None,
-    value: float | None = None,
-    reduce: str | None = None,
+    value: float = 0,
     *,
     out: list[Shape],
-    **settings: Any,
 ) -> Described:
-    """Write along one dim where an index says: `n v d, n i d:v, n i d -> n v d`."""
-    own, wanted, sizes = _along(self.shape, dim, index.shape)
-    name = _name(dim, self.ndim)
-    operands = [" ".join(own), f"{' '.join(wanted)}:{name}"]
-    words = ["linear idempotent" if value == 0 else "idempotent", ""]
-    if src is not None:
-        if src.shape != index.shape:
-            raise SpecError(f"scatter reads part of a source {src.shape}, index {index.shape}.")
-        operands.append(" ".join(wanted))
-        words = ["linear add", "", "linear add"]
-    return Described(f"{', '.join(operands)} -> {' '.join(own)}", ", ".join(words), sizes)
+    """Write along one dim where an index says: `n v d, n i! d:v, n i! d -> n v d`."""
+    text, sizes = _scattered(self, dim, index, src, "!")
+    if src is None:
+        return Described(text, f"{_filled(value)}, ", sizes)
+    return Described(text, f"{OVER[0]}, , {OVER[1]}", sizes)
 
 
-@rule("aten.index_add aten.index_copy aten.index_fill")
-def index_add(
+@rule("aten.scatter_add")
+def scatter_add(
+    self: TensorArgument, dim: int, index: TensorArgument, src: TensorArgument, *, out: list[Shape]
+) -> Described:
+    """Add along one dim where an index says."""
+    text, sizes = _scattered(self, dim, index, src, "")
+    return Described(text, f"{ADDED[0]}, , {ADDED[1]}", sizes)
+
+
+@rule("aten.scatter_reduce")
+def scatter_reduce(
     self: TensorArgument,
     dim: int,
     index: TensorArgument,
-    source: TensorArgument | None = None,
-    value: Any = None,
+    src: TensorArgument,
+    reduce: str,
     *,
     out: list[Shape],
     **settings: Any,
 ) -> Described:
-    """Write slices of a dim where an index says, or add them there."""
+    """Reduce along one dim into the places where an index says."""
+    if reduce == "sum":
+        return scatter_add(self, dim, index, src, out=out)
+    text, sizes = _scattered(self, dim, index, src, "!")
+    words = {"amax": "idempotent, , ", "amin": "idempotent, , ", "prod": "linear, , "}
+    return Described(text, words.get(reduce, ""), sizes)
+
+
+def _filled(value: float) -> str:
+    """Words for a tensor of which some entries become a number."""
+    return "linear idempotent moves" if value == 0 else "idempotent moves"
+
+
+def _scattered(
+    self: TensorArgument, dim: int, index: TensorArgument, src: TensorArgument | None, mark: str
+) -> tuple[str, dict[str, int]]:
+    """Write the spec of a scatter; `mark` says that writes to one place meet."""
+    own, wanted, sizes = _along(self.shape, dim, index.shape)
+    operands = [" ".join(own), f"{' '.join(_marked(wanted, ['i'], mark))}:{_name(dim, self.ndim)}"]
+    if src is not None:
+        if src.shape != index.shape:
+            raise SpecError(f"scatter reads part of a source {src.shape}, index {index.shape}.")
+        operands.append(" ".join(_marked(wanted, ["i"], mark)))
+    return f"{', '.join(operands)} -> {' '.join(own)}", sizes
+
+
+@rule("aten.index_add", algebra="linear add, , linear add")
+def index_add(
+    self: TensorArgument, dim: int, index: TensorArgument, *, out: list[Shape], **settings: Any
+) -> Described:
+    """Add slices of a dim where an index says."""
+    own, place = axes(self.ndim), ["i"] if index.ndim else []
+    if index.values is None:
+        values = f"{' '.join(place)}:{own[dim]}"
+        source = " ".join(replaced(own, dim, "i"))
+        return Described(f"{' '.join(own)}, {values}, {source} -> {' '.join(own)}")
+    at = Pick("i", own[dim], np.ravel(index.values).astype(np.int64))
+    return Described(spec([own, place, replaced(own, dim, "i")], [own]), picks=(at,))
+
+
+@rule("aten.index_copy", algebra=f"{OVER[0]}, , {OVER[1]}")
+def index_copy(
+    self: TensorArgument, dim: int, index: TensorArgument, source: Any, *, out: list[Shape]
+) -> Described:
+    """Write slices of a dim where an index says."""
+    own, place = axes(self.ndim), ["s"] if index.ndim else []
+    if index.values is None:
+        values = f"{'s!' * index.ndim}:{own[dim]}"
+        slices = " ".join(replaced(own, dim, "s!"))
+        return Described(f"{' '.join(own)}, {values}, {slices} -> {' '.join(own)}")
+    written = np.ravel(index.values).astype(np.int64).tolist()
+    said = overwritten(own, dim, self.shape[dim], written)
+    old, new = (replaced(own, dim, name) for name in ("x", "s"))
+    return Described(spec([old, place, new], [own]), None, said.sizes, said.picks)
+
+
+@rule("aten.index_fill")
+def index_fill(
+    self: TensorArgument, dim: int, index: TensorArgument, value: Any, *, out: list[Shape]
+) -> Described:
+    """Write one number over the entries of a dim where an index says."""
     own = axes(self.ndim)
-    place = "i" if index.ndim else ""
-    name = _name(dim, self.ndim)
-    operands = [" ".join(own), f"{place}:{name}"]
-    words = ["linear idempotent" if value == 0 else "idempotent", ""]
-    if source is not None:
-        operands.append(" ".join(replaced(own, dim, "i") if own else []))
-        words = ["linear add", "", "linear add"]
-    elif isinstance(value, TensorArgument):
-        operands.append("")
-        words = ["linear add idempotent", "", "linear add"]
-    return Described(f"{', '.join(operands)} -> {' '.join(own)}", ", ".join(words))
-
-
-@rule("aten.take", algebra="linear moves, ")
-def take(self: TensorArgument, index: TensorArgument, *, out: list[Shape]) -> str:
-    """Look up in the flat order, of which only a vector's axis stays."""
-    wanted = " ".join(axes(index.ndim, "i"))
-    values = ":a0" if self.ndim == 1 else ""
-    return f"{' '.join(axes(self.ndim))}, {wanted}{values} -> {wanted}"
+    text = f"{' '.join(own)}, {'i' * index.ndim}:{own[dim]}"
+    if isinstance(value, TensorArgument):
+        return Described(f"{text},  -> {' '.join(own)}", f"{OVER[0]}, , {OVER[1]}")
+    return Described(f"{text} -> {' '.join(own)}", f"{_filled(value)}, ")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from suture._bind import Shape
-from suture._rule import TensorArgument, rule
+from suture._rule import Described, TensorArgument, rule
 from suture._torch.rules._text import axes, mixed, replaced, spec
 
 
@@ -28,8 +28,8 @@ def ordered(self: TensorArgument, dim: int = -1, *, out: list[Shape], **settings
 
 
 # Softmax: an entry of -inf has weight zero.
-rule("aten._softmax aten._log_softmax aten._safe_softmax", algebra="neutral=-inf")(along)
-rule("aten.softmax.int aten.log_softmax.int", algebra="neutral=-inf")(along)
+rule("aten._softmax aten._safe_softmax aten.softmax.int", algebra="neutral=-inf")(along)
+rule("aten._log_softmax aten.log_softmax.int", algebra="idempotent neutral=-inf")(along)
 
 # Scans: the neutral element of the running sum, product, maximum.
 rule("aten.cumsum", algebra="linear neutral=0")(along)
@@ -62,13 +62,21 @@ def stable_sort(self: TensorArgument, *, out: list[Shape], dim: int = -1, **sett
     return ordered(self, dim, out=out)
 
 
-@rule("aten.topk", algebra="zero neutral=-inf")
-def topk(self: TensorArgument, k: int, dim: int = -1, *, out: list[Shape], **settings: Any) -> str:
+@rule("aten.topk")
+def topk(
+    self: TensorArgument,
+    k: int,
+    dim: int = -1,
+    largest: bool = True,  # noqa: FBT002 (torch's own)
+    *,
+    out: list[Shape],
+    **settings: Any,
+) -> Described:
     """Keep the k best of one dim in order, and their places."""
-    return ordered(self, dim, out=out)
+    return Described(ordered(self, dim, out=out), f"zero neutral={'-' * largest}inf")
 
 
-@rule("aten.renorm", algebra="zero")
+@rule("aten.renorm", algebra="zero idempotent neutral=0")
 def renorm(self: TensorArgument, p: float, dim: int, maxnorm: float, *, out: list[Shape]) -> str:
     """Scale every slice along a dim down to a norm: all other dims are mixed."""
     own = axes(self.ndim)

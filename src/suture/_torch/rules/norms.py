@@ -85,10 +85,7 @@ def group_norm(
     return Described(text, words, {"g": group})
 
 
-@rule(
-    "aten.native_batch_norm aten._native_batch_norm_legit aten._native_batch_norm_legit_functional "
-    "aten.cudnn_batch_norm aten.miopen_batch_norm"
-)
+@rule("aten.native_batch_norm aten._native_batch_norm_legit_functional")
 def batch_norm(
     input: TensorArgument,
     weight: TensorArgument | None,
@@ -109,14 +106,14 @@ def batch_norm(
     statistics = [["c"] if size else [f"e{place}"] for place, (size,) in enumerate(out[1:])]
     text = spec(operands, [["n", "c", *space], *statistics])
     if training:
-        first, seen = _normalised(weight), ("", "")
-    else:
-        first, seen = "linear" if weight is None else "linear mul", ("linear add", "")
-    pairs = zip(running, seen, strict=False)
-    return Described(text, _words(first, (weight, GAIN), (bias, SHIFT), *pairs))
+        words = _words(_normalised(weight), (weight, GAIN), (bias, SHIFT))
+        return Described(text, ", ".join([words, *[""] * len(running)]))
+    centred = "linear" if weight is None else "linear mul"
+    words = _words(centred, (weight, GAIN), (bias, SHIFT))
+    return Described(text, f"{words}, {centred}, ")
 
 
-@rule("aten._native_batch_norm_legit_no_training aten._batch_norm_no_update")
+@rule("aten._native_batch_norm_legit_no_training")
 def batch_norm_eval(
     input: TensorArgument,
     weight: TensorArgument | None,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from suture._bind import Shape
+from suture._bind import Pick, Shape
 from suture._rule import Described, TensorArgument, rule
 from suture._torch.rules._text import axes, laid, spec
 from suture._torch.rules.selection import picked_dims
@@ -31,7 +31,14 @@ def constant_pad(
             (f"v{place}", laid_on[f"v{place}"]), kept, (f"w{place}", laid_on[f"w{place}"])
         )
         sizes |= cut | laid_on
-    return Described(spec([own], [result]), "linear moves" if value == 0 else "moves", sizes)
+    cut_off = tuple(
+        Pick(f"{side}{place}", f"a{place}", np.full(sizes[f"{side}{place}"], -1))
+        for place in range(self.ndim)
+        for side in "xy"
+        if sizes.get(f"{side}{place}")
+    )
+    words = "linear moves" if value == 0 else "moves"
+    return Described(spec([own], [result]), words, sizes, cut_off)
 
 
 def _sides(ndim: int, pad: Sequence[int]) -> dict[int, tuple[int, int]]:

@@ -17,9 +17,10 @@ from suture._torch.rules._text import axes, broadcast, spec
 ONE = "... -> ..."
 TWO = "..., ... -> ..."
 THREE = "..., ..., ... -> ..."
+SAME = "linear idempotent moves"
 
 # Homogeneous of degree one on all reals.
-rule("aten.neg aten.positive aten.deg2rad aten.rad2deg", ONE, "linear")
+rule("aten.neg aten.deg2rad aten.rad2deg", ONE, "linear")
 
 # Projections that keep zero: applied twice they do no more than once.
 rule(
@@ -39,7 +40,7 @@ rule(
 )
 
 # On finite numbers nothing happens.
-rule("aten.nan_to_num", ONE, "linear idempotent")
+rule("aten.positive aten.nan_to_num", ONE, SAME)
 
 # exp(0) = 1, sigmoid(0) = 1/2, softplus(0) = log 2, 1/0, log 0: zero is no fixed value of these.
 rule(
@@ -57,7 +58,7 @@ def log_sigmoid(self: TensorArgument, *, out: list[Shape]) -> str:
     return spec([own], [own, own if out[1] == self.shape else axes(len(out[1]), "e")])
 
 
-@rule("aten.hardtanh aten.hardtanh_")
+@rule("aten.hardtanh")
 def hardtanh(self: TensorArgument, min_val: float, max_val: float, *, out: Any) -> Described:
     """Clip to an interval, a projection; it keeps zero if zero lies inside."""
     return Described(ONE, _keeping_zero(min_val <= 0 <= max_val))
@@ -85,7 +86,7 @@ def _keeping_zero(kept: bool) -> str:
 @rule("aten.pow.Tensor_Scalar")
 def power(self: TensorArgument, exponent: float, *, out: Any) -> Described:
     """Raise to a constant: 0 ** p = 0 for positive p alone."""
-    return Described(ONE, "linear idempotent" if exponent == 1 else "zero" if exponent > 0 else "")
+    return Described(ONE, SAME if exponent == 1 else "zero" if exponent > 0 else "")
 
 
 # Sums: linear in each operand. A number added to one operand leaves nothing linear.
@@ -103,29 +104,28 @@ rule("aten.div.Tensor aten.div.Scalar aten.true_divide", TWO, "linear, ")
 rule("aten.addcmul", THREE, "linear add, linear mul, linear mul")
 rule("aten.addcdiv", THREE, "linear add, linear, ")
 
-# (1 - w) a + w b, and in w for itself: a weight of zero leaves a.
-rule("aten.lerp", THREE, "linear add, linear add, ")
+# (1 - w) a + w b: a weight of zero leaves a, and takes nothing of b.
+rule("aten.lerp.Tensor", THREE, "linear, linear mul, ")
+rule("aten.lerp.Scalar", TWO, "linear add")
 
 # An order's best of two: choosing again changes nothing.
 rule("aten.maximum aten.minimum aten.fmax aten.fmin", TWO, "idempotent")
 rule("aten.clamp.Tensor aten.clamp_min.Tensor aten.clamp_max.Tensor", THREE, "idempotent")
 
 # Chosen entry by entry: with the condition fixed, a sum of two masked operands.
-rule("aten.where", THREE, ", linear add idempotent, linear add idempotent")
-rule("aten.masked_fill.Tensor", THREE, "linear add idempotent, , linear add")
+CHOSEN = "linear add idempotent moves"
+rule("aten.where.self", THREE, f", {CHOSEN}, {CHOSEN}")
+rule("aten.masked_fill.Tensor", THREE, f"{CHOSEN}, , linear add moves")
 
 
 @rule("aten.masked_fill.Scalar")
 def masked_fill(self: TensorArgument, mask: TensorArgument, value: float, *, out: Any) -> Described:
     """Write a number where the mask says so."""
-    return Described(TWO, "linear idempotent, " if value == 0 else "idempotent, ")
+    return Described(TWO, f"{SAME}, " if value == 0 else "idempotent moves, ")
 
 
 # x where x > 0, else w x. The weight arrives with the input's rank.
 rule("aten._prelu_kernel", TWO, "zero, ")
-
-# The noise is the slope that was drawn for each entry.
-rule("aten.rrelu_with_noise aten.rrelu_with_noise_functional", "..., ... -> ...", "zero, ")
 
 
 @rule("aten.copy", algebra=", linear moves")
@@ -143,12 +143,12 @@ def copy(
 rule("aten.native_dropout", "... -> ..., ...", "linear")
 
 # Kept as it is, entry by entry.
-rule("aten.tril aten.triu", ONE, "linear idempotent moves")
+rule("aten.tril aten.triu", ONE, SAME)
 rule(
     "aten.clone aten.detach aten.alias aten.lift_fresh aten.lift_fresh_copy aten.alias_copy "
     "aten.detach_copy",
     ONE,
-    "linear idempotent moves",
+    SAME,
 )
 
 
@@ -157,9 +157,4 @@ def to_copy(self: TensorArgument, dtype: Any = None, *, out: Any, **others: Any)
     """Convert to another dtype: the same numbers, unless fractions are cut off."""
     fractions = self.dtype.startswith(("f", "bf"))
     cut = dtype is not None and not dtype.is_floating_point and fractions
-    return Described(ONE, "zero idempotent" if cut else "linear idempotent moves")
-
-
-# Two real numbers are one complex one.
-rule("aten.view_as_complex", "... p -> ...", "linear moves")
-rule("aten.view_as_real", "... -> ... p", "linear moves")
+    return Described(ONE, "zero idempotent" if cut else SAME)

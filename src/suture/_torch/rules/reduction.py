@@ -44,7 +44,7 @@ def chosen(self: TensorArgument, dim: int, *, out: list[Shape], **settings: Any)
 
 # Sums: zeros add nothing; in a mean, nothing is added by the mean of the others.
 rule("aten.sum aten.nansum", algebra="linear neutral=0")(reduced)
-rule("aten.mean aten.nanmean", algebra="linear neutral=mean")(reduced)
+rule("aten.mean", algebra="linear neutral=mean")(reduced)
 
 # The best of an order: what is last in the order changes nothing.
 rule("aten.amax aten.max.default", algebra="zero neutral=-inf")(reduced)
@@ -52,8 +52,9 @@ rule("aten.amin aten.min.default", algebra="zero neutral=inf")(reduced)
 rule("aten.max.dim", algebra="zero neutral=-inf")(chosen)
 rule("aten.min.dim", algebra="zero neutral=inf")(chosen)
 
-# The middle, the k-th, the most frequent: every other entry shifts them.
-rule("aten.median.dim aten.nanmedian.dim aten.mode", algebra="zero")(chosen)
+# The most frequent (of several, the least); the middle, which every other entry shifts.
+rule("aten.mode", algebra="zero neutral=inf")(chosen)
+rule("aten.median.dim aten.nanmedian.dim", algebra="zero")(chosen)
 rule("aten.median.default aten.nanmedian.default", algebra="zero")(reduced)
 
 # Semirings: log-sum-exp (zero of its sum is -inf), products (1), or (0), and (1).
@@ -67,19 +68,11 @@ rule("aten.count_nonzero", algebra="zero neutral=0")(reduced)
 rule("aten.var aten.std aten.std_mean aten.var_mean", algebra="zero")(reduced)
 
 
-@rule("aten.aminmax", algebra="zero")
-def aminmax(
-    self: TensorArgument, *, out: list[Shape], dim: int | None = None, **settings: Any
-) -> str:
-    """Reduce to the least and the largest."""
-    return reduced(self, dim, out=out)
-
-
-@rule("aten.kthvalue", algebra="zero")
+@rule("aten.kthvalue", algebra="zero neutral=inf")
 def kthvalue(
     self: TensorArgument, k: int, dim: int = -1, *, out: list[Shape], **settings: Any
 ) -> str:
-    """Reduce one dim to its k-th least entry."""
+    """Reduce one dim to its k-th least entry: what is last in the order changes nothing."""
     return chosen(self, dim, out=out)
 
 

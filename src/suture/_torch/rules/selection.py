@@ -12,17 +12,17 @@ import numpy as np
 
 from suture._bind import Pick, Shape
 from suture._rule import Described, TensorArgument, rule
-from suture._torch.rules._text import axes, laid, mixed, replaced, spec, without
+from suture._torch.rules._text import axes, beside, laid, mixed, replaced, spec
 
 MOVES = "linear moves"
 
 
 @rule("aten.select.int aten.select_copy.int", algebra=MOVES)
 def select(self: TensorArgument, dim: int, index: int, *, out: list[Shape]) -> Described:
-    """Keep one entry of a dim, and drop the dim."""
+    """Keep one entry of a dim, and drop the dim: `n a+p+c d -> n (p d)`."""
     own = axes(self.ndim)
     text, sizes = part(index % self.shape[dim], 1, self.shape[dim])
-    return Described(spec([replaced(own, dim, text)], [without(own, [dim])]), sizes=sizes)
+    return Described(spec([replaced(own, dim, text)], [beside(own, dim, "p")]), sizes=sizes)
 
 
 def part(start: int, length: int, size: int) -> tuple[str, dict[str, int]]:
@@ -50,7 +50,7 @@ def slice_(
     size = self.shape[dim]
     kept = bounds(start, end, step, size)
     if len(kept) == size:
-        return Described(spec([axes(self.ndim)], [axes(self.ndim)]))
+        return Described(spec([axes(self.ndim)], [axes(self.ndim)]), "linear idempotent moves")
     if step != 1 and len(kept) > 1:
         return picked(self.ndim, dim, kept)
     own = axes(self.ndim)
@@ -128,14 +128,10 @@ def index_select(
 ) -> Described:
     """Pick entries of a dim: by a constant index, or by the values of another operand."""
     own = axes(self.ndim)
-    if not own:
-        return Described(", i -> ")
-    size = self.shape[dim]
-    place = "i" if index.ndim else ""
+    place = ["i"] if index.ndim else []
     if index.values is None:
         result = replaced(own, dim, "i")
-        return Described(f"{' '.join(own)}, {place}:{own[dim]} -> {' '.join(result)}")
-    entries = [int(entry) % size for entry in np.ravel(index.values)]
-    said = picked(self.ndim, dim, entries)
-    inputs, outputs = said.spec.split(" -> ")
-    return Described(f"{inputs}, {'i' * index.ndim} -> {outputs}", None, said.sizes, said.picks)
+        return Described(f"{' '.join(own)}, {' '.join(place)}:{own[dim]} -> {' '.join(result)}")
+    entries = np.ravel(index.values).astype(np.int64) % self.shape[dim]
+    text = spec([own, place], [replaced(own, dim, "i")])
+    return Described(text, sizes={"i": len(entries)}, picks=(Pick("i", own[dim], entries),))

@@ -9,12 +9,15 @@ from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 from typing import Any
 
-from suture._bind import Shape
+import numpy as np
+
+from suture._bind import Pick, Shape
 from suture._errors import SpecError
 from suture._rule import Described, TensorArgument, rule
 from suture._torch.rules._text import axes, broadcast, laid, mixed, replaced, spec, without
 
 MOVES = "linear moves"
+SAME = "linear idempotent moves"
 
 
 @rule(
@@ -30,9 +33,10 @@ def view(self: TensorArgument, *, out: list[Shape], **asked: Any) -> Described:
 def regroup(old: Shape, new: Shape) -> Described:
     """Describe one flat order in two shapes.
 
-    A size of one is an axis too. It stays where both shapes have it; else it is a factor beside what
-    is split or merged next to it, the following first. Between dims that stay whole nothing tells
-    whether it belongs to the left or to the right (one head, or one batch?), so it is left alone.
+    A size of one is an axis too. It stays where both shapes have it; else it is a factor beside
+    what is split or merged next to it, the following first. Between dims that stay whole nothing
+    tells whether it belongs to the left or to the right (one head, or one batch?), so it is left
+    alone.
 
     Raises:
         SpecError: shapes whose dims have no common factors.
@@ -52,9 +56,9 @@ def regroup(old: Shape, new: Shape) -> Described:
             side[dim].append(((count, 1, 0), f"a{count}"))
     ones = _ones(old, new, factors)
     for count, (order, *homes) in enumerate(ones):
-        for side, dim in zip(sides, homes, strict=True):
-            if dim is not None:
-                side[dim].append(((*order, count), f"b{count}"))
+        for side, home in zip(sides, homes, strict=True):
+            if home is not None:
+                side[home].append(((*order, count), f"b{count}"))
     texts = [[_product([name for _, name in sorted(dim)]) for dim in side] for side in sides]
     sizes = {f"a{count}": size for count, (size, _, _) in enumerate(factors)}
     sizes |= {f"b{count}": 1 for count in range(len(ones))}
@@ -68,7 +72,7 @@ _Factor = tuple[int, int, int]
 """A common factor: its size, its old dim and its new dim."""
 
 _One = tuple[tuple[int, int], int | None, int | None]
-"""A size of one: its place among the factors, and the old and the new dim that it is, or is part of."""
+"""A size of one: its place among the factors, and the old and new dim that it is, or is part of."""
 
 
 def _product(factors: Sequence[str]) -> str:
@@ -111,7 +115,7 @@ def _before(dim: int, factors: Sequence[_Factor], at: int) -> int:
 
 
 def _home(gap: int, factors: Sequence[_Factor]) -> tuple[_Factor | None, tuple[int, int]]:
-    """The factor beside which a lone size of one belongs, if that is plain, and its place there."""
+    """Find the factor beside which a lone size of one belongs, if that is plain, and where."""
     after, before = (gap, 0), (gap - 1, 2)
     if gap == len(factors):
         return (factors[-1] if factors else None), before
@@ -123,7 +127,7 @@ def _home(gap: int, factors: Sequence[_Factor]) -> tuple[_Factor | None, tuple[i
 
 
 def _shares(factors: Sequence[_Factor], one: int, other: int) -> bool:
-    """Whether two neighbouring factors lie in one dim on either side."""
+    """Say whether two neighbouring factors lie in one dim on either side."""
     if one < 0 or other >= len(factors):
         return False
     return factors[one][1] == factors[other][1] or factors[one][2] == factors[other][2]
@@ -138,10 +142,10 @@ def _no_common_cuts(old: Shape, new: Shape) -> SpecError:
 
 # Dims in another order.
 @rule("aten.t aten.t_copy", algebra=MOVES)
-def t(self: TensorArgument, *, out: list[Shape]) -> str:
+def t(self: TensorArgument, *, out: list[Shape]) -> Described:
     """Exchange the two dims of a matrix; a vector stays."""
     own = axes(self.ndim)
-    return spec([own], [own[::-1]])
+    return Described(spec([own], [own[::-1]]), MOVES if self.ndim == 2 else SAME)
 
 
 @rule("aten.permute aten.permute_copy", algebra=MOVES)
@@ -169,19 +173,21 @@ def unsqueeze(self: TensorArgument, dim: int, *, out: list[Shape]) -> str:
 
 
 @rule("aten.squeeze aten.squeeze_copy", algebra=MOVES)
-def squeeze(self: TensorArgument, dim: Any = None, *, out: list[Shape]) -> str:
+def squeeze(self: TensorArgument, dim: Any = None, *, out: list[Shape]) -> Described:
     """Take out dims of size one: those asked for, or all."""
     asked = range(self.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
     gone = {place % self.ndim for place in asked} if self.ndim else set()
     own = axes(self.ndim)
-    return spec([own], [without(own, [p for p in gone if self.shape[p] == 1])])
+    text = spec([own], [without(own, [p for p in gone if self.shape[p] == 1])])
+    return Described(text, SAME if out[0] == self.shape else MOVES)
 
 
 @rule("aten.expand aten.expand_copy", algebra=MOVES)
-def expand(self: TensorArgument, size: list[int], *, out: list[Shape], **settings: Any) -> str:
+def expand(self: TensorArgument, *, out: list[Shape], **asked: Any) -> Described:
     """Broadcast dims of size one, and from the left."""
     result = axes(len(out[0]))
-    return spec([broadcast(self.shape, result, out[0])], [result])
+    text = spec([broadcast(self.shape, result, out[0])], [result])
+    return Described(text, SAME if out[0] == self.shape else MOVES)
 
 
 @rule("aten.repeat", algebra=MOVES)
@@ -195,38 +201,39 @@ def repeat(self: TensorArgument, repeats: list[int], *, out: list[Shape]) -> Des
     return Described(spec([own], [[*axes(lead, "n"), *result]]), sizes=sizes)
 
 
-# A diagonal names one axis twice: `a a -> a`. Off the square, what lies beside it are parts.
+# A diagonal names one axis twice: `a a -> a`. Off the square, it is picked from both dims.
 @rule("aten.diagonal aten.diagonal_copy", algebra=MOVES)
 def diagonal(
     self: TensorArgument, offset: int = 0, dim1: int = 0, dim2: int = 1, *, out: list[Shape]
 ) -> Described:
     """Read entries whose two places differ by the offset."""
-    rows, columns, sizes = _beside(self.shape[dim1], self.shape[dim2], offset)
-    own = replaced(replaced(axes(self.ndim), dim1, rows), dim2, columns)
-    return Described(spec([own], [[*without(own, [dim1, dim2]), "d"]]), sizes=sizes)
+    own, along = axes(self.ndim), np.arange(out[0][-1])
+    first, second = own[dim1], own[dim2]
+    result = [*without(own, [dim1, dim2]), "d"]
+    if self.shape[dim1] == self.shape[dim2] and not offset:
+        return Described(spec([replaced(replaced(own, dim1, "d"), dim2, "d")], [result]))
+    picks = (
+        Pick("d", first, along + max(-offset, 0)),
+        Pick("d", second, along + max(offset, 0)),
+    )
+    return Described(spec([own], [result]), picks=picks)
 
 
 @rule("aten.diag_embed", algebra=MOVES)
 def diag_embed(
     self: TensorArgument, offset: int = 0, dim1: int = -2, dim2: int = -1, *, out: list[Shape]
 ) -> Described:
-    """Write the last dim on a diagonal among zeros."""
-    rows, columns, sizes = _beside(out[0][dim1], out[0][dim2], offset)
-    result = replaced(replaced(axes(len(out[0])), dim1, rows), dim2, columns)
-    return Described(spec([[*without(result, [dim1, dim2]), "d"]], [result]), sizes=sizes)
-
-
-def _beside(rows: int, columns: int, offset: int) -> tuple[str, str, dict[str, int]]:
-    """Cut two dims into what lies before the diagonal, the diagonal `d`, and what lies behind."""
-    above, left = max(-offset, 0), max(offset, 0)
-    length = min(rows - above, columns - left)
-    below, right = rows - above - length, columns - left - length
-    sizes = {"d": length, "pa": above, "pb": below, "pl": left, "pr": right}
-    return (
-        laid(("pa", above), ("d", length), ("pb", below)),
-        laid(("pl", left), ("d", length), ("pr", right)),
-        sizes,
-    )
+    """Write the last dim on a diagonal among zeros: both dims are picked from it."""
+    result, length = axes(len(out[0])), self.shape[-1]
+    first, second = result[dim1], result[dim2]
+    source = [*without(result, [dim1, dim2]), "d"]
+    if not offset:
+        return Described(spec([source], [replaced(replaced(result, dim1, "d"), dim2, "d")]))
+    zeros = np.full(abs(offset), -1)
+    early, late = np.append(np.arange(length), zeros), np.append(zeros, np.arange(length))
+    rows, columns = (early, late) if offset > 0 else (late, early)
+    picks = (Pick(first, "d", rows), Pick(second, "d", columns))
+    return Described(spec([source], [result]), picks=picks)
 
 
 @rule("aten.unfold aten.unfold_copy", algebra=MOVES)
