@@ -7,16 +7,20 @@ Knows the words. Does not know any op, nor how a fill uses them.
 | `linear` | f(a x + b y) = a f(x) + b f(y), operands that are added held at 0 |
 | `zero` | f(0) = 0, operands that are added held at 0 (said by `linear` already) |
 | `idempotent` | f(f(x)) = f(x) |
-| `add` | meets the other operands additively: f(x, y) = f(x, 0) + f(0, y) |
-| `mul` | meets an operand multiplicatively: f(x, 0) = 0 = f(0, y) |
-| `moves` | every entry of the result is an entry of an operand or a constant: nothing is computed |
-| `neutral=c` | an entry of value c on a reduced or mixed axis changes nothing elsewhere; c is a number, `-inf`, `inf` or `mean` (of the other entries) |
+| `add` | is added to every other operand: f(x, y) + f(0, 0) = f(x, 0) + f(0, y) |
+| `mul` | multiplies another operand: f(x, 0) = 0 = f(0, y), what is added to either held at 0 |
+| `moves` | every entry that changes with x is always the same entry of x: nothing is computed |
+| `neutral=c` | an entry c on a reduced or mixed axis changes nothing elsewhere |
+
+c is a number, `-inf`, `inf`, or `mean`: that of the other entries. What is added to one operand and
+weighted by another (the start of a lerp) has neither `add` nor `mul`.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Literal
 
 from suture._errors import RuleError
@@ -24,6 +28,7 @@ from suture._errors import RuleError
 Meeting = Literal["add", "mul"]
 Neutral = float | Literal["mean"]
 
+_NEUTRAL = re.compile(r"neutral=(mean|-?inf|-?\d+(\.\d+)?)")
 WORDS = ("linear", "zero", "idempotent", "add", "mul", "moves")
 
 
@@ -39,7 +44,7 @@ class Algebra:
     neutral: Neutral | None = None
 
 
-@lru_cache(maxsize=None)
+@cache
 def algebra(words: str) -> Algebra:
     """Read the algebra of one operand.
 
@@ -50,7 +55,7 @@ def algebra(words: str) -> Algebra:
         The algebra; `linear` implies `zero`.
 
     Raises:
-        RuleError: a word that is not in the table, or both `add` and `mul`.
+        RuleError: a word that is not in the table, two neutral elements, or both `add` and `mul`.
 
     Example:
         >>> algebra("linear mul neutral=0").neutral
@@ -58,7 +63,7 @@ def algebra(words: str) -> Algebra:
     """
     said = words.split()
     neutral = [word.removeprefix("neutral=") for word in said if word.startswith("neutral=")]
-    unknown = [word for word in said if word not in WORDS and not word.startswith("neutral=")]
+    unknown = [word for word in said if word not in WORDS and not _NEUTRAL.fullmatch(word)]
     if unknown or len(neutral) > 1 or {"add", "mul"} <= set(said):
         raise RuleError(
             f"{words!r} is not an algebra.", [("words", ", ".join(WORDS) + ", neutral=…")]

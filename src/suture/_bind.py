@@ -235,6 +235,8 @@ def _solved(
         factor = prod(sizes[a.name] for a in open_parts[0] if a.name in sizes)
         (name,) = unknown
         sizes[name] = (size - known) // factor if factor else 0
+        if sizes[name] < 0:
+            raise SpecError(f"'{_show(parts)}' has more than the dim's {size} entries.", facts)
         known += factor * sizes[name]
     if known != size:
         bindings = ", ".join(f"{a.name}={sizes[a.name]}" for part in parts for a in part)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 from suture._errors import SpecError
 
@@ -102,7 +102,7 @@ class Spec:
         return " -> ".join(sides)
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse(text: str) -> Spec:
     """Read a spec.
 

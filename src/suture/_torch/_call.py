@@ -6,7 +6,7 @@ Knows op schemas, variants (in-place, `out=`) and tags. Does not know any op by 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ POINTWISE = Rule(("<pointwise>",), lambda out, **arguments: _pointwise(arguments
 
 
 def _pointwise(arguments: Mapping[str, Any], results: int) -> str:
-    """Spec of an op that torch itself tags pointwise: every operand broadcasts, nothing else meets."""
+    """Spec of an op that torch tags pointwise: every operand broadcasts, nothing else meets."""
     count = sum(1 for value in arguments.values() for _ in _tensors(value))
     return f"{', '.join(['...'] * count)} -> {', '.join(['...'] * results)}"
 
@@ -33,9 +33,9 @@ def _tensors(value: Any) -> Iterator[Any]:
             yield from _tensors(item)
 
 
-@lru_cache(maxsize=None)
+@cache
 def functional(op: OpOverload) -> OpOverload:
-    """Find the overload that computes the same without writing into an argument; else the op itself."""
+    """Find the overload that computes the same without writing anywhere; else the op itself."""
     if not op._schema.is_mutable:
         return op
     packet = op._overloadpacket
@@ -55,7 +55,7 @@ def _signature(op: OpOverload) -> list[tuple[str, str]]:
     return [(a.name, str(a.type)) for a in op._schema.arguments if not a.is_out]
 
 
-@lru_cache(maxsize=None)
+@cache
 def find_rule(op: OpOverload) -> Rule | None:
     """Find the rule of an op: its own, its functional variant's, or the pointwise tag's."""
     plain = functional(op)
@@ -67,14 +67,12 @@ def find_rule(op: OpOverload) -> Rule | None:
 
 
 def _stripped(op: OpOverload) -> str:
-    """Name of the op without the mark of an in-place variant: `aten.add_.Tensor` -> `aten.add.Tensor`."""
+    """Name the op without the mark of an in-place variant: `aten.add.Tensor` for `add_`."""
     packet, _, overload = str(op).rpartition(".")
     return f"{packet.rstrip('_')}.{overload}"
 
 
-def arguments(
-    op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]
-) -> dict[str, Any]:
+def arguments(op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Name every argument of a call as the schema does, defaults included, `out=` left out."""
     named: dict[str, Any] = {}
     for place, argument in enumerate(op._schema.arguments):
@@ -87,7 +85,7 @@ def arguments(
     return named
 
 
-@lru_cache(maxsize=None)
+@cache
 def _tensor_names(op: OpOverload) -> tuple[str, ...]:
     """Name the arguments of an op that are tensors or lists of them."""
     given = (argument for argument in op._schema.arguments if not argument.is_out)
