@@ -1,0 +1,396 @@
+"""The command line: literal screens, where they are printed, and how each command ends."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from typer.testing import CliRunner, Result
+
+import suture
+from suture._cli import app
+
+MODELS = """
+import torch
+from torch import nn
+
+import suture
+
+
+def driver(features, actions, width):
+    layers = nn.Linear(len(features), width), nn.Tanh(), nn.Linear(width, len(actions))
+    model = nn.Sequential(*layers)
+    schema = suture.Schema(inputs={"input": features}, outputs={"output": actions})
+    return suture.Subject(model, (torch.zeros(5, len(features)),), schema=schema)
+
+
+def old():
+    return driver(["angle", "speed"], ["left", "right"], 3)
+
+
+def new():
+    print("building the new driver")
+    return driver(["place", "angle", "speed"], ["left", "right"], 4)
+
+
+def bent():
+    narrow = old()
+    narrow.model[1] = nn.ReLU()
+    return narrow
+
+
+def elsewhere():
+    call = lambda model, x: {"other": model(x)}
+    return suture.Subject(old().model, (torch.zeros(5, 2),), call=call)
+
+
+def sized(width):
+    return driver(["angle"], ["left"], width)
+
+
+def broken():
+    return {}["weights"]
+
+
+def number():
+    return 3
+
+
+WIDTH = 3
+"""
+
+SCREEN = """\
+Plan <digest> -> <digest>
+
+  = as before   ~ changed   a..b from a up to b, without b   <- comes from   : a whole dim
+  own init as the target was initialised
+
+inputs
+  ~ input   f32[5,2] -> f32[5,3]
+      dim 1   1..3 <- 0..2; fresh 0
+              new input.place at 0; moved input.angle 0 -> 1, input.speed 1 -> 2
+
+outputs
+  = output   f32[5,2]
+
+parameters
+  ~ 0.weight   f32[3,2] -> f32[4,3]   widened
+      dim 0      0..3 <- 0..3; fresh 3
+      dim 1      1..3 <- 0..2; fresh 0
+                 new input.place at 0; moved input.angle 0 -> 1, input.speed 1 -> 2
+      0          [0..3, 0]
+      own init   [3, :]
+  ~ 0.bias     f32[3] -> f32[4]       widened
+      dim 0      0..3 <- 0..3; fresh 3
+      own init   [3]
+  ~ 2.weight   f32[2,3] -> f32[2,4]   widened
+      dim 1   0..3 <- 0..3; fresh 3
+      0       [:, 3]
+  = 2.bias     f32[2]                 copied
+
+4 parameters: 3 widened, 1 copied
+26 entries: 17 copied, 5 zero, 4 own init
+Exact: every old output is kept.
+"""
+
+Suture = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suture:
+    """Run a command in a folder that holds `models.py`."""
+    monkeypatch.chdir(tmp_path)
+    Path("models.py").write_text(MODELS)
+    runner = CliRunner()
+    return lambda *words: runner.invoke(app, list(words))
+
+
+def undigested(text: str) -> str:
+    return re.sub(r"\b[0-9a-f]{12}\b", "<digest>", text)
+
+
+def seen(result: Result) -> tuple[int, str, str]:
+    return result.exit_code, undigested(result.stdout), result.stderr
+
+
+def said(text: str) -> str:
+    return dedent(text).lstrip("\n")
+
+
+# --- plan ----------------------------------------------------------------------
+
+
+def test_a_plan_is_a_screen_on_stdout_and_the_rest_is_not(run: Suture) -> None:
+    """The next command, and what the models print, go to stderr."""
+    result = run("plan", "models.py:old", "models.py:new")
+    next_command = "\nnext: suture plan models.py:old models.py:new -o plan.json\n"
+    assert seen(result) == (0, SCREEN, f"building the new driver\n{next_command}")
+
+
+def test_a_plan_as_json_is_all_of_stdout(run: Suture) -> None:
+    """Stdout is what `to_json` wrote."""
+    result = run("plan", "models.py:old", "models.py:new", "--json")
+    assert suture.Plan.from_json(result.stdout).exact
+    assert json.loads(result.stdout)["format"] == "suture-plan"
+
+
+def test_a_written_plan_is_the_one_shown(run: Suture) -> None:
+    """The file holds the plan, and the next command verifies it."""
+    result = run("plan", "models.py:old", "models:new", "-o", "my plan.json")
+    assert seen(result)[:2] == (0, SCREEN)
+    assert result.stderr.endswith(
+        said(
+            """
+            wrote my plan.json
+
+            next: suture verify 'my plan.json' models.py:old models:new
+            """
+        )
+    )
+    shown = run("show", "my plan.json")
+    assert shown.stdout == result.stdout
+    assert shown.stderr == "\nnext: suture verify 'my plan.json' SOURCE TARGET\n"
+    assert run("show", "my plan.json", "--json").stdout == Path("my plan.json").read_text()
+
+
+def test_an_output_that_exists_is_not_overwritten(run: Suture) -> None:
+    """Nothing is written without --force, and then no piece of it is left behind."""
+    Path("plan.json").write_text("dear to me")
+    result = run("plan", "models.py:old", "models.py:new", "-o", "plan.json")
+    assert seen(result) == (
+        2,
+        "",
+        "FileError: plan.json exists already.\n\nhint: give --force to overwrite it\n",
+    )
+    assert Path("plan.json").read_text() == "dear to me"
+    assert (
+        run("plan", "models.py:old", "models.py:new", "-o", "plan.json", "--force").exit_code == 0
+    )
+    assert suture.Plan.from_json(Path("plan.json").read_text()).exact
+    assert sorted(path.name for path in Path().iterdir()) == ["models.py", "plan.json"]
+
+
+def test_an_inexact_plan_is_a_plan(run: Suture) -> None:
+    """What cannot be promised is said on the screen; the command has done its work."""
+    result = run("plan", "models.py:old", "models.py:bent")
+    assert result.exit_code == 0
+    assert "  inexact   ops: the target computes otherwise: + aten.relu" in result.stdout
+    assert result.stdout.endswith("Not exact: 1 note says where.\n")
+
+
+# --- verify --------------------------------------------------------------------
+
+
+def test_a_carried_model_is_verified_in_memory(run: Suture) -> None:
+    """Equal outputs end with 0, and no file is changed."""
+    run("plan", "models.py:old", "models.py:new", "-o", "plan.json")
+    before = {path: path.read_bytes() for path in Path().iterdir()}
+    result = run("verify", "plan.json", "models.py:old", "models.py:new")
+    assert result.exit_code == 0
+    assert re.sub(r"\S+e-\d\d", "<small>", result.stdout) == said(
+        """
+        8 world states
+          output  max |difference| <small>  relative <small>
+        Equal: the new model computes the old function, to rounding.
+        """
+    )
+    assert {path: path.read_bytes() for path in Path().iterdir()} == before
+
+
+def test_models_that_differ_end_with_one(run: Suture) -> None:
+    """A difference is found, measured and blamed on the notes that announced it."""
+    run("plan", "models.py:old", "models.py:bent", "-o", "plan.json")
+    result = run("verify", "plan.json", "models.py:old", "models.py:bent")
+    assert (result.exit_code, result.stderr) == (1, "\nnext: suture show plan.json\n")
+    assert result.stdout.splitlines()[-1] == "Apart: output, as the plan's notes say."
+
+
+def test_a_plan_for_other_models_is_refused(run: Suture) -> None:
+    """Both sides that do not fit are named, and nothing is measured."""
+    run("plan", "models.py:old", "models.py:new", "-o", "plan.json")
+    result = run("verify", "plan.json", "models.py:new", "models.py:old")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert undigested(result.stderr).endswith(
+        said(
+            """
+            PlanError: The plan was made for other models.
+              source   is <digest>; the plan was made for <digest>
+              target   is <digest>; the plan was made for <digest>
+
+            hint: make a plan for these two: suture plan SOURCE TARGET -o PLAN
+            """
+        )
+    )
+
+
+def test_models_without_a_common_output_are_not_called_equal(run: Suture) -> None:
+    """Where nothing can be compared, nothing was verified."""
+    run("plan", "models.py:old", "models.py:elsewhere", "-o", "plan.json")
+    result = run("verify", "plan.json", "models.py:old", "models.py:elsewhere")
+    assert seen(result) == (
+        2,
+        "",
+        "PlanError: The models share no output: there is nothing to compare.\n",
+    )
+
+
+# --- what cannot be read -------------------------------------------------------
+
+REFUSED = {
+    "models.py": """
+        LoadError: 'models.py' does not say which function to call.
+
+        hint: write path/to/file.py:function or package.module:function
+        """,
+    "modls.py:old": """
+        LoadError: There is no file 'modls.py'.
+
+        hint: did you mean 'models.py'?
+        """,
+    "modls:old": """
+        LoadError: There is no module 'modls'.
+
+        hint: did you mean 'models'?
+        """,
+    "models.py:odl": """
+        LoadError: 'models.py' has no function 'odl'.
+          has      driver, old, new, bent, elsewhere, sized, broken, number
+
+        hint: did you mean 'old'?
+        """,
+    "models:WIDTH": """
+        LoadError: 'WIDTH' in 'models' is of type int, not a function.
+
+        hint: name a function that returns a Subject
+        """,
+    "models.py:sized": """
+        LoadError: 'models.py:sized' is called without arguments.
+          needs    width
+
+        hint: give them defaults, or name a function that fills them in
+        """,
+    "models.py:number": """
+        LoadError: 'models.py:number' returned int, not Subject.
+
+        hint: return suture.Subject(model, args)
+        """,
+}
+
+
+@pytest.mark.parametrize("reference", REFUSED)
+def test_a_reference_that_leads_nowhere(run: Suture, reference: str) -> None:
+    """The error says how far the reference led and what was probably meant."""
+    result = run("plan", reference, "models.py:new")
+    assert seen(result) == (2, "", said(REFUSED[reference]))
+
+
+def test_a_plan_file_that_cannot_be_read(run: Suture) -> None:
+    """A missing file has a near miss; a file that is no plan says why."""
+    Path("plan.json").write_text("[1, 2]")
+    missing = """
+        FileError: plam.json cannot be read.
+          because  No such file or directory
+
+        hint: did you mean 'plan.json'?
+        """
+    assert seen(run("show", "plam.json")) == (2, "", said(missing))
+    no_plan = """
+        PlanError: The JSON is not a plan: it does not say "format": "suture-plan".
+
+        hint: give what plan.to_json() wrote
+        """
+    assert seen(run("show", "plan.json")) == (2, "", said(no_plan))
+    Path("plan.json").write_bytes(b"\xff\xfe")
+    assert seen(run("show", "plan.json")) == (
+        2,
+        "",
+        "FileError: plan.json is not a plan: it is not text.\n",
+    )
+
+
+def test_an_output_in_a_folder_that_is_not_there(run: Suture) -> None:
+    """It is refused before the models are built."""
+    result = run("plan", "models.py:broken", "models.py:new", "-o", "out/plan.json")
+    assert seen(result) == (
+        2,
+        "",
+        "FileError: There is no folder 'out' to write plan.json into.\n",
+    )
+
+
+def test_code_that_raises_is_shown_in_full(run: Suture) -> None:
+    """A model's own error keeps its traceback, and the command could not run."""
+    result = run("plan", "models.py:old", "models.py:broken")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert 'in broken\n    return {}["weights"]' in result.stderr
+    assert result.stderr.endswith("KeyError: 'weights'\n\nCould not run: see the traceback.\n")
+
+
+def test_a_script_that_exits_does_not_end_the_command_well(run: Suture) -> None:
+    """Its exit code is not taken for ours."""
+    Path("script.py").write_text("import sys\nsys.exit(0)\n")
+    refused = """
+        LoadError: 'script.py:main' ended the program.
+
+        hint: keep what a script does behind `if __name__ == "__main__":`
+        """
+    assert seen(run("plan", "script.py:main", "models.py:new")) == (2, "", said(refused))
+
+
+def test_two_versions_that_share_file_names(run: Suture) -> None:
+    """Each version imports the file beside it, and no module stays behind."""
+    for version, width in (("v1", 3), ("v2", 7)):
+        Path(version).mkdir()
+        Path(version, "sizes.py").write_text(f"WIDTH = {width}\n")
+        Path(version, "net.py").write_text(
+            "import sys\nfrom models import driver\nimport sizes\n"
+            "def net():\n    return driver(['x', 'v'], ['a'], sizes.WIDTH)\n"
+        )
+        Path(version, "models.py").write_text(MODELS)
+    known = set(sys.modules)
+    result = run("plan", "v1/net.py:net", "v2/net.py:net")
+    assert "~ 0.weight   f32[3,2] -> f32[7,2]   widened" in result.stdout
+    assert {"net", "sizes", "models"}.isdisjoint(set(sys.modules) - known)
+
+
+# --- the program ---------------------------------------------------------------
+
+
+def suture_command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("suture")), *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **environment},
+    )
+
+
+def test_the_program_says_its_version() -> None:
+    """`suture --version` is one line on stdout."""
+    run = suture_command("--version")
+    assert (run.returncode, run.stdout, run.stderr) == (0, f"suture {suture.__version__}\n", "")
+
+
+def test_a_command_without_its_arguments() -> None:
+    """The usage goes to stderr, and nothing ran."""
+    run = suture_command("plan", "models.py:old")
+    assert (run.returncode, run.stdout) == (2, "")
+    assert run.stderr.splitlines()[-1] == "Error: Missing argument 'TARGET'."
+
+
+def test_colours_only_where_they_are_wanted(run: Suture, tmp_path: Path) -> None:
+    """A pipe gets plain text, a terminal gets colours, and NO_COLOR takes them away."""
+    run("plan", "models.py:old", "models.py:new", "-o", "plan.json")
+    file = str(tmp_path / "plan.json")
+    piped = suture_command("show", file)
+    assert undigested(piped.stdout) == SCREEN
+    forced = suture_command("show", file, FORCE_COLOR="1", TERM="xterm-256color")
+    assert "\x1b[33m  ~ input\x1b[0m" in forced.stdout
+    colourless = suture_command("show", file, FORCE_COLOR="1", TERM="xterm-256color", NO_COLOR="1")
+    assert not re.search(r"\x1b\[[\d;]*3\d", colourless.stdout)
