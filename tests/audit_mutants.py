@@ -84,7 +84,7 @@ def _renamed(bound: Bound, alive: Collection[int]) -> Iterator[Mutant]:
     """Rename an axis in one operand, so that it is shared no more."""
     sizes = bound.sizes
     for k, operand in ((k, bound.inputs[k]) for k in alive):
-        for name in sorted(names(operand) & shared(bound)):
+        for name in sorted(names(operand) & _told(bound)):
             if sizes.get(name, 2) > 1:
                 changed = _with(bound, k, _name_changed(operand, name, FRESH))
                 given = {**sizes, FRESH: sizes[name]} if name in sizes else sizes
@@ -109,6 +109,12 @@ def _meet(bound: Bound, alive: Collection[int], one: str, other: str) -> bool:
     return bool({one, other} & inputs) and {one, other} <= everything
 
 
+def _told(bound: Bound) -> set[str]:
+    """Name the axes that other tensors have too, or that are picked somewhere but for constants."""
+    constant = {pick.axis for pick in bound.picks if pick.index.max(initial=-1) < 0}
+    return shared(bound) - constant
+
+
 def _dropped(bound: Bound) -> set[str]:
     """Name the axes that are parts of one sum alone: nothing there meets anything."""
     parts = (p for t in _tensors(bound) for dim in t.dims if len(dim) > 1 for p in dim)
@@ -118,7 +124,7 @@ def _dropped(bound: Bound) -> set[str]:
 def _mixing(bound: Bound, floats: Collection[int], alive: Collection[int]) -> Iterator[Mutant]:
     """Drop or add one `!`."""
     for k, operand in ((k, bound.inputs[k]) for k in alive):
-        for name in sorted({axis.name for axis in _axes(operand)} & shared(bound)):
+        for name in sorted({axis.name for axis in _axes(operand)} & _told(bound)):
             if bound.sizes[name] > 1 and _tells_mixing(bound, k, name, floats):
                 yield Mutant(
                     f"{name}: ! turned in operand {k}", _with(bound, k, _turned(operand, name))
