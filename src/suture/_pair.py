@@ -47,7 +47,8 @@ def pair(source: Graph, target: Graph) -> Pairs:
         raise MatchError("Two source tensors cannot fill one tied target.", facts)
     if not tensors:
         shown = [("source", _few(owners)), ("target", _few(_names(target)))]
-        raise MatchError("The two models have no parameter in common.", shown)
+        hint = "parameters pair by keypath: call the modules alike in both models"
+        raise MatchError("The two models have no parameter in common.", shown, hint)
     _same_sides(source, target)
     both = [{name: name for name in one if name in other} for one, other in _sides(source, target)]
     return Pairs(tensors, *both)

@@ -218,7 +218,8 @@ class Recorder(TorchDispatchMode):
                     ("op", _show(op, named)),
                     ("torch", str(error).splitlines()[0]),
                 ],
-                "keep data-dependent shapes out of the traced call (see Subject's `call`)",
+                "check that the model runs on these arguments; if it does, keep the op out of the "
+                "traced call (see Subject's `call`)",
             ) from error
 
     def _real(self, named: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -283,7 +284,8 @@ class Recorder(TorchDispatchMode):
         return UnknownOpError(
             f"No axis rule for {op}.",
             [("at", str(self._place())), ("op", _show(op, named))],
-            f'register one: rule({op}, spec="... -> ..."), see docs/adding_an_op.md',
+            f'if it computes every entry by itself, suture.rule("{op}", "... -> ..."); '
+            'if not, write the spec that holds: see CONTRIBUTING.md, "Adding an op"',
         )
 
     def _place(self) -> Place:

@@ -7,7 +7,7 @@ back as it was (`_undisturbed`).
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -143,6 +143,7 @@ class _Tracing:
         carried = {name: value for name, value in known.items() if self.state.is_carried(name)}
         reached = {name: value for name, value in carried.items() if value in used}
         unreached = {name: self._tensor(name, v) for name, v in carried.items() if v not in used}
+        tensors = {name: self._tensor(name, value) for name, value in reached.items()}
         parameters = self.state.parameters
         return Graph(
             values=tuple(recording.values),
@@ -155,7 +156,7 @@ class _Tracing:
             tied=self.state.tied,
             unreached=unreached,
             unreached_parameters=frozenset(unreached) & parameters,
-            mirrors=_mirrors(self.subject.mirror, unreached, reached),
+            mirrors=_mirrors(self.subject.mirror, unreached, tensors),
             schema=schema,
         )
 
@@ -194,20 +195,40 @@ def _entries(tensor: torch.Tensor | None) -> Any:
 
 
 def _mirrors(
-    given: Mapping[str, str], unreached: Mapping[str, Tensor], reached: Mapping[str, int]
+    given: Mapping[str, str], unreached: Mapping[str, Tensor], reached: Mapping[str, Tensor]
 ) -> dict[str, str]:
     """Pair every unreached tensor under a mirrored prefix with its twin."""
     mirrors: dict[str, str] = {}
     facts: list[tuple[str, str]] = []
+    hints: list[str | None] = []
     for prefix, twin in given.items():
-        names = [name for name in unreached if name == prefix or name.startswith(prefix + ".")]
+        names = _under(prefix, unreached)
         if not names:
-            facts.append((prefix, f"no unreached tensor is under it; {near_miss(prefix, [*unreached]) or 'see Graph.unreached'}"))
+            calls = "the call reaches it" if _under(prefix, reached) else "the model has no such module"
+            facts.append((prefix, f"is no unreached module: {calls}"))
+            hints.append(near_miss(prefix, _modules(unreached)))
         for name in names:
-            other = twin + name.removeprefix(prefix)
-            mirrors[name] = other
-            if other not in reached:
-                facts.append((name, f"its twin {other!r} is not reached either"))
+            mirrors[name] = twin + name.removeprefix(prefix)
+            facts += _misfit(unreached[name], mirrors[name], reached)
     if facts:
-        raise TraceError("A mirror needs an unreached module and a reached twin.", facts)
+        sentence = "A mirror needs an unreached module and a reached twin of the same shapes."
+        raise TraceError(sentence, facts, next(filter(None, hints), None))
     return mirrors
+
+
+def _under(prefix: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name == prefix or name.startswith(prefix + ".")]
+
+
+def _modules(names: Iterable[str]) -> list[str]:
+    """Every module that holds some of these tensors, however deep, and the tensors themselves."""
+    parts = [name.split(".") for name in names]
+    return [*dict.fromkeys(".".join(p[:end]) for p in parts for end in range(1, len(p) + 1))]
+
+
+def _misfit(tensor: Tensor, twin: str, reached: Mapping[str, Tensor]) -> list[tuple[str, str]]:
+    if twin not in reached:
+        return [(tensor.name, f"no call reaches its twin {twin!r}")]
+    if tensor.shape != reached[twin].shape:
+        return [(tensor.name, f"is {tensor.type}; its twin {twin!r} is {reached[twin].type}")]
+    return []
