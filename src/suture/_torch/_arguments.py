@@ -7,13 +7,27 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_flatten_with_path, tree_unflatten
+from torch.utils._pytree import tree_flatten_with_path, tree_map, tree_unflatten
 
 from suture._errors import TraceError
 from suture._subject import Subject
+
+
+def distinct(subject: Subject) -> Subject:
+    """Give every place among the example arguments a tensor object of its own: one may stand twice."""
+    seen: set[int] = set()
+
+    def own(leaf: Any) -> Any:
+        again = isinstance(leaf, torch.Tensor) and id(leaf) in seen
+        seen.add(id(leaf))
+        return leaf.detach() if again else leaf
+
+    args, kwargs = tree_map(own, (tuple(subject.args), dict(subject.kwargs or {})))
+    return replace(subject, args=args, kwargs=kwargs)
 
 
 def inputs(subject: Subject) -> dict[str, torch.Tensor]:

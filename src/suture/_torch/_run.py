@@ -11,12 +11,13 @@ from torch import nn
 
 from suture._errors import TraceError
 from suture._subject import Subject
-from suture._torch._arguments import inputs, outputs, replaced
+from suture._torch._arguments import distinct, inputs, outputs, replaced
 from suture._torch._undisturbed import undisturbed
 
 
 def run(subject: Subject, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Run a model in evaluation mode from a fixed random seed, leaving no trace of the run."""
+    subject = distinct(subject)
     examples = inputs(subject)
     new = {
         name: torch.as_tensor(array).to(examples[name].device, examples[name].dtype)

@@ -104,15 +104,14 @@ class _Tracing:
 
     def _inputs(self) -> tuple[dict[str, int], Any, Any]:
         """Put meta tensors in the place of the example arguments; integers keep their values."""
-        stand_ins: dict[int, torch.Tensor] = {}
+        subject = arguments.distinct(self.subject)
+        new: dict[str, torch.Tensor] = {}
         found: dict[str, int] = {}
-        named = arguments.inputs(self.subject)
-        for name, tensor in named.items():
-            stand_in = stand_ins.setdefault(id(tensor), _on_meta(tensor))
+        for name, tensor in arguments.inputs(subject).items():
+            new[name] = _on_meta(tensor)
             keeps = not tensor.is_floating_point() and not tensor.is_meta
-            found[name] = self.recording.add(stand_in, tensor.detach().cpu() if keeps else None)
-        new = {name: stand_ins[id(tensor)] for name, tensor in named.items()}
-        return found, *arguments.replaced(self.subject, new)
+            found[name] = self.recording.add(new[name], tensor.detach().cpu() if keeps else None)
+        return found, *arguments.replaced(subject, new)
 
     def _call(self, stand_ins: dict[str, torch.Tensor], args: Any, kwargs: Any) -> Any:
         try:
