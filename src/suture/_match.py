@@ -17,6 +17,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from suture._align import Alignment, Slots, align
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
 from suture._occurrences import IMPLICIT
@@ -24,8 +25,11 @@ from suture._pair import Pairs, named_entries, pair
 from suture._plan import Note
 from suture._roles import Use, uses
 
+Dim = tuple[str, int]
+"""A tensor (by its target name) and one of its dims; -1 for the values of an integer input."""
+
 Place = tuple[str, int, int]
-"""Where a unit occurs: tensor (by its target name), dim, and factor counted from the innermost."""
+"""Where a unit occurs: tensor, dim, and aligned factor counted from the innermost."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +42,7 @@ class Match:
         pairs: the tensors that belong together.
         partner: target unit -> source unit, -1 where it is fresh, -2 where the source leaves it
             implicit.
+        aligned: per dim of a shared tensor, how its factors fall together.
         names: full name -> units, source and target.
         uses: what ops do with the parameters, source and target.
         notes: what was paired by overlap.
@@ -47,6 +52,7 @@ class Match:
     target: Units
     pairs: Pairs
     partner: Column
+    aligned: Mapping[Dim, Alignment]
     names: tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]
     uses: tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]]
     notes: tuple[Note, ...]
@@ -76,11 +82,29 @@ def match(source: Units, target: Units) -> Match:
     _by_name(partner, *names)
     shared = {**pairs.tensors, **pairs.inputs, **pairs.outputs}
     back = {theirs: ours for ours, theirs in shared.items()}
-    ours = _side(target, {name: name for name in shared}, names[1], used[1])
-    theirs = _side(source, back, names[0], used[0])
+    aligned = _alignments(source, target, shared)
+    slots = (
+        {dim: alignment.source for dim, alignment in aligned.items()},
+        {dim: alignment.target for dim, alignment in aligned.items()},
+    )
+    theirs = _side(source, back, names[0], used[0], slots[0])
+    ours = _side(target, {name: name for name in shared}, names[1], used[1], slots[1])
     notes = _by_signature(partner, theirs, ours)
-    _spell_out(partner, source, target, pairs)
-    return Match(source, target, pairs, partner, names, used, tuple(notes))
+    _spell_out(partner, target, aligned)
+    return Match(source, target, pairs, partner, aligned, names, used, tuple(notes))
+
+
+def _alignments(source: Units, target: Units, shared: Mapping[str, str]) -> dict[Dim, Alignment]:
+    """Align the factors of every dim of every shared tensor, by its target name."""
+    found: dict[Dim, Alignment] = {}
+    for name, other in shared.items():
+        pairs = zip(source.tensors[other], target.tensors[name], strict=False)
+        for dim, (theirs, ours) in enumerate(pairs):
+            found[name, dim] = align(source, theirs, target, ours)
+        if name in target.values and other in source.values:
+            theirs, ours = source.values[other], target.values[name]
+            found[name, -1] = align(source, theirs, target, ours)
+    return found
 
 
 def _by_name(
@@ -102,6 +126,7 @@ def _side(
     called: Mapping[str, str],
     names: Mapping[str, tuple[int, ...]],
     used: Mapping[str, tuple[Use, ...]],
+    aligned: Mapping[Dim, Slots],
 ) -> _Side:
     """Say where every unit occurs; `called` gives the shared tensors their common name."""
     places: dict[Place, Column] = {}
@@ -111,13 +136,20 @@ def _side(
     for name, dim, factor, column in _columns(units):
         shared, reads = name in called, dim >= 0 and _is_read(units, name, dim, used)
         if shared:
-            places[called[name], dim, factor] = column
-            signature[column] += _hash((called[name], dim, factor))
+            place = called[name], dim, _slot(aligned[called[name], dim], factor)
+            places[place] = column
+            signature[column] += _hash(place)
         if not reads and name not in units.graph.outputs:
             (written if shared else written_by_others)[column] = True
     free[written_by_others & ~written] = False
     free[[unit for entry in names.values() for unit in entry]] = False
     return _Side(units, places, signature, free & (signature != 0))
+
+
+def _slot(slots: Slots, factor: int) -> int:
+    """The aligned place of a factor; both are counted from the innermost."""
+    known = sum(slot is not None for slot in slots)
+    return len(slots) - 1 - slots.index(known - 1 - factor)
 
 
 def _columns(units: Units) -> Iterator[tuple[str, int, int, Column]]:
@@ -147,17 +179,17 @@ def _is_read(units: Units, name: str, dim: int, used: Mapping[str, tuple[Use, ..
     return any(dim == at for use in used.get(name, ()) for at, _ in use.reads)
 
 
-def _spell_out(partner: Column, source: Units, target: Units, pairs: Pairs) -> None:
+def _spell_out(partner: Column, target: Units, aligned: Mapping[Dim, Alignment]) -> None:
     """Give the first entry of a factor that the source leaves implicit (one head) its partner."""
-    for name, other in pairs.tensors.items():
-        if name not in target.tensors or other not in source.tensors:
+    for (name, dim), alignment in aligned.items():
+        if alignment.even or dim < 0:
             continue
-        for ours, theirs in zip(target.tensors[name], source.tensors[other], strict=True):
-            known = max(len(segment) for segment in theirs)
-            for segment in ours:
-                for column in segment[: max(len(segment) - known, 0)]:
-                    if partner[column[0]] == -1:
-                        partner[column[0]] = IMPLICIT
+        for segment in target.tensors[name][dim]:
+            lacks = len(alignment.target) - len(segment)
+            for slot, other in zip(alignment.target, alignment.source, strict=True):
+                if other is None and slot is not None and slot >= lacks:
+                    first = segment[slot - lacks][0]
+                    partner[first] = IMPLICIT if partner[first] == -1 else partner[first]
 
 
 def _hash(place: Place) -> np.uint64:

@@ -45,8 +45,9 @@ class Names:
         return found
 
     def _along(self, layout: Layout) -> list[tuple[int, str]]:
-        if [len(segment) for segment in layout] == [1]:
-            column = layout[0][0]
+        long = [c for c in layout[0] if len(c) > 1] or [layout[0][-1]]
+        if len(layout) == len(long) == 1:
+            column = long[0]
             named = np.flatnonzero(np.isin(column, [*self.single]))
             return [(int(at), self.single[int(column[at])]) for at in named]
         if not self.several:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from suture._align import Alignment, Slots, rank
 from suture._couple import Column, Layout
 from suture._errors import MatchError
 
@@ -20,13 +21,16 @@ IMPLICIT = -2
 """Stands for a factor of one entry that the other side does not spell out (one head, one channel)."""
 
 
-def positions(source: Layout, target: Layout, partner: Column, where: str) -> Positions:
+def positions(
+    source: Layout, target: Layout, partner: Column, alignment: Alignment, where: str
+) -> Positions:
     """Map the positions of a target dim to those of its source dim.
 
     Args:
         source: the source dim in units.
         target: the target dim in units.
         partner: target unit -> source unit, -1 where it is fresh.
+        alignment: which factors fall together.
         where: the tensor and dim, for the error.
 
     Returns:
@@ -36,30 +40,39 @@ def positions(source: Layout, target: Layout, partner: Column, where: str) -> Po
         MatchError: an entry occurs a different number of times on the two sides.
     """
     mapped = [tuple(partner[column] for column in segment) for segment in target]
-    ranks = _rank(source), _rank(target)
-    theirs = np.concatenate([_rows(segment, ranks[1], max(ranks)) for segment in source])
-    ours = np.concatenate([_rows(segment, ranks[0], max(ranks)) for segment in mapped])
+    theirs = _rows(source, alignment.source, alignment.target)
+    ours = _rows(tuple(mapped), alignment.target, alignment.source)
     fresh = (ours == -1).any(axis=1)
     codes = _codes(theirs, ours)
     return _pair(codes[: len(theirs)], codes[len(theirs) :], fresh, where)
 
 
-def _rank(layout: Layout) -> int:
-    return max(len(segment) for segment in layout)
+def _rows(layout: Layout, slots: Slots, others: Slots) -> NDArray[np.int64]:
+    """The entries of a layout as rows of units, one column per aligned factor."""
+    wide = rank(layout)
+    return np.concatenate([_segment_rows(segment, slots, others, wide) for segment in layout])
 
 
-def _rows(segment: tuple[Column, ...], known: int, width: int) -> NDArray[np.int64]:
-    """The entries of a segment as rows of units, one column per factor, outer ones missing on the left.
+def _segment_rows(
+    segment: tuple[Column, ...], slots: Slots, others: Slots, wide: int
+) -> NDArray[np.int64]:
+    """The entries of one segment; factors that one side lacks are implicit.
 
-    The other side spells out `known` factors. Of what is spelled out beyond those, the first entry is the
-    one that the other side leaves implicit; the others are not there.
+    Of a factor that the other side lacks, the first entry is the one that it leaves implicit; the other
+    entries are not there. A segment of fewer factors than its neighbours lacks outer ones.
     """
-    extra = max(len(segment) - known, 0)
-    outer = [np.where(np.arange(len(c)) == 0, IMPLICIT, -1) for c in segment[:extra]]
-    grids = np.meshgrid(*outer, *segment[extra:], indexing="ij")
-    rows = np.stack([grid.ravel() for grid in grids], axis=1)
-    padding = np.full((len(rows), width - rows.shape[1]), IMPLICIT, np.int64)
-    return np.concatenate([padding, rows], axis=1)
+    lacks = wide - len(segment)
+    implicit = np.array([IMPLICIT])
+    columns = [
+        implicit
+        if slot is None or slot < lacks
+        else segment[slot - lacks]
+        if other is not None
+        else np.where(np.arange(len(segment[slot - lacks])) == 0, IMPLICIT, -1)
+        for slot, other in zip(slots, others, strict=True)
+    ]
+    grids = np.meshgrid(*columns, indexing="ij")
+    return np.stack([grid.ravel() for grid in grids], axis=1)
 
 
 def _codes(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -118,12 +118,14 @@ class _Planner:
         """Where the positions of one dim come from."""
         match = self.match
         theirs, ours = match.source.tensors[source][dim], match.target.tensors[target][dim]
-        return self._map(theirs, ours, f"{target} dim {dim}")
+        return self._map(theirs, ours, (target, dim))
 
-    def _map(self, theirs: Layout, ours: Layout, where: str) -> Positions:
+    def _map(self, theirs: Layout, ours: Layout, at: tuple[str, int]) -> Positions:
         key = id(theirs), id(ours)
         if key not in self.found:
-            self.found[key] = positions(theirs, ours, self.match.partner, where)
+            where = f"{at[0]} dim {at[1]}" if at[1] >= 0 else f"values of {at[0]}"
+            aligned = self.match.aligned[at]
+            self.found[key] = positions(theirs, ours, self.match.partner, aligned, where)
         return self.found[key]
 
     def placements(
@@ -144,7 +146,7 @@ class _Planner:
         dims = [index_map(self.positions(name, name, dim)) for dim in range(len(right.shape))]
         values = None
         if name in theirs.values and name in ours.values:
-            values = index_map(self._map(theirs.values[name], ours.values[name], f"values of {name}"))
+            values = index_map(self._map(theirs.values[name], ours.values[name], (name, -1)))
         return Placement(name, left, right, tuple(dims), values, labels)
 
     def _labels(self, target: str | None, source: str | None) -> tuple[Label, ...]:

@@ -81,12 +81,27 @@ class Side:
 
     def ops(self) -> Counter[str]:
         """Count the ops that compute something preserved on the way to a shared output."""
-        graph = self.units.graph
-        return Counter(
-            graph.nodes[number].op.rpartition(".")[0]
-            for number in self.relevant
-            if not all(algebra.moves for algebra in graph.nodes[number].algebra)
-        )
+        names = (self._computes(self.units.graph.nodes[number]) for number in self.relevant)
+        return Counter(name for name in names if name is not None)
+
+    def _computes(self, node: Node) -> str | None:
+        """Name what a node computes; None if it only moves entries, or adds or multiplies a parameter.
+
+        Those parameters are accounted for one by one: a fresh one starts as the identity.
+        """
+        if all(algebra.moves for algebra in node.algebra):
+            return None
+        own = [value in self.parameters for value in node.inputs]
+        data = [a for a, parameter in zip(node.algebra, own, strict=True) if not parameter]
+        met = {a.meeting for a, parameter in zip(node.algebra, own, strict=True) if parameter}
+        contracted = set(_meetings(node, own).values()) - {TAPS}
+        if len(data) == 1 and data[0].linear and met and met <= {"add", "mul"} and not contracted:
+            return None
+        bilinear = sum(a.linear and a.meeting == "mul" for a in node.algebra) == 2
+        if contracted and bilinear and all(a.linear for a in node.algebra):
+            mixed = any(axis.mixed for o in node.bound.inputs for d in o.dims for p in d for axis in p)
+            return node.op.rpartition(".")[0] if mixed else "contraction"
+        return node.op.rpartition(".")[0]
 
     def alone(self) -> Iterator[tuple[str, Use]]:
         """List the uses, at relevant nodes, of parameters that the other side lacks."""

@@ -103,10 +103,22 @@ def _ones(old: Shape, new: Shape, factors: Sequence[_Factor]) -> list[_One]:
             for at, shape in ((1, old), (2, new))
         )
         home, order = _home(gap, factors)
-        for pair in zip_longest(ours, theirs):
-            dims = [d if d is not None else home and home[at] for at, d in enumerate(pair, 1)]
-            found.append((order, dims[0], dims[1]))
+        for left, right in _partners(ours, theirs, home):
+            found.append((order, left, right))
     return found
+
+
+def _partners(
+    ours: list[int], theirs: list[int], home: _Factor | None
+) -> Iterator[tuple[int | None, int | None]]:
+    """Pair the sizes of one between the same factors; the last of the fewer is made of those left over."""
+    if not ours or not theirs:
+        _, old, new = home or (1, None, None)
+        yield from ((dim, new) for dim in ours)
+        yield from ((old, dim) for dim in theirs)
+    else:
+        yield from zip_longest(ours, theirs[: len(ours)], fillvalue=theirs[-1])
+        yield from ((ours[-1], dim) for dim in theirs[len(ours) :])
 
 
 def _before(dim: int, factors: Sequence[_Factor], at: int) -> int:
