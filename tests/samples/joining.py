@@ -9,8 +9,6 @@ SAMPLES = [
     sample("aten.slice_scatter.default", f(7, 2), f(3, 2), 0, 4),
     sample("aten.slice_scatter.default", f(2, 7), f(2, 1), 1, -1),
     sample("aten.slice_scatter.default", f(2, 7), f(2, 3), 1, 1, 6, 2),
-    sample("aten.select_scatter.default", f(2, 5, 3), f(2, 3), 1, 2),
-    sample("aten.select_scatter.default", f(5, 3), f(3), 0, -1),
     sample("aten.block_diag.default", [f(2, 3), f(4, 5)]),
     sample("aten.block_diag.default", [f(2, 3), f(4)]),
     sample("aten.glu.default", f(2, 6)),

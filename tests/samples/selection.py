@@ -5,11 +5,6 @@ import torch
 from samples._sample import f, known, sample
 
 SAMPLES = [
-    sample("aten.select.int", f(2, 5, 3), 1, 2),
-    sample("aten.select.int", f(2, 5, 3), 1, 0),
-    sample("aten.select.int", f(2, 5), -1, -1),
-    sample("aten.select.int", f(5), 0, 3),
-    sample("aten.select_copy.int", f(2, 5, 3), 1, 2),
     sample("aten.slice.Tensor", f(2, 7), 1, 2, 5),
     sample("aten.slice.Tensor", f(7, 2), 0, 3, 9223372036854775807),
     sample("aten.slice.Tensor", f(2, 7), 1, 0, -2),

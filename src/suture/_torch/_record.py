@@ -13,7 +13,6 @@ from functools import lru_cache
 from typing import Any
 
 import torch
-from torch._decomp import decomposition_table
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
@@ -24,6 +23,7 @@ from suture._rule import Rule, TensorArgument
 from suture._torch._alias import Aliases, ViewStep
 from suture._torch._call import arguments, find_rule, functional, make_call, tensor_places
 from suture._torch._dtype import short, show
+from suture._torch._made_of import MADE_OF, decomposition
 
 LARGEST_CONSTANT = 1 << 24
 """Entries up to which a constant's values are computed; larger ones are known by shape alone."""
@@ -128,6 +128,8 @@ class Recorder(TorchDispatchMode):
     def _run_mutable(self, op: OpOverload, named: dict[str, Any], kwargs: Mapping[str, Any]) -> Any:
         """Run an in-place or `out=` op as its functional twin, then write the result."""
         plain = functional(op)
+        if op in MADE_OF:
+            return self._decompose(op, named)
         if plain._schema.is_mutable:
             raise self._unknown(op, named)
         if torch.Tag.inplace_view in op.tags:
@@ -269,16 +271,15 @@ class Recorder(TorchDispatchMode):
         )
 
     def _decompose(self, op: OpOverload, named: Mapping[str, Any]) -> Any:
-        """Run what torch says an op is made of."""
+        """Run what an op is made of."""
         only_named = {a.name for a in op._schema.arguments if a.kwarg_only}
         args = [value for name, value in named.items() if name not in only_named]
         kwargs = {name: value for name, value in named.items() if name in only_named}
+        made = decomposition(op)
+        if made is None:
+            raise self._unknown(op, named)
         with self:
-            if op in decomposition_table:
-                return decomposition_table[op](*args, **kwargs)
-            if op._can_decompose():
-                return op.decompose(*args, **kwargs)
-        raise self._unknown(op, named)
+            return made(*args, **kwargs)
 
     def _unknown(self, op: OpOverload, named: Mapping[str, Any]) -> UnknownOpError:
         return UnknownOpError(

@@ -34,17 +34,6 @@ def without(dims: Dims, places: Sequence[int]) -> list[str]:
     return [dim for place, dim in enumerate(dims) if place not in gone]
 
 
-def beside(dims: Dims, place: int, factor: str) -> list[str]:
-    """Leave out one dim, of size one, and keep it as a factor of its neighbour."""
-    rest = without(dims, [place])
-    if not rest:
-        return []
-    at = place % len(dims)
-    if at < len(rest):
-        return replaced(rest, at, f"({factor} {rest[at]})")
-    return replaced(rest, -1, f"({rest[-1]} {factor})")
-
-
 def mixed(dims: Dims, places: Sequence[int]) -> list[str]:
     """Mark the dims at some places as mixed, `a!`."""
     marked = {place % len(dims) for place in places} if dims else set()

@@ -9,7 +9,7 @@ import numpy as np
 
 from suture._bind import Pick, Shape
 from suture._rule import Described, TensorArgument, rule
-from suture._torch.rules._text import axes, beside, laid, replaced, spec
+from suture._torch.rules._text import axes, laid, replaced, spec
 from suture._torch.rules.selection import bounds, part
 
 # A sum of operands that are each padded with zeros.
@@ -72,22 +72,6 @@ def overwritten(own: list[str], dim: int, size: int, written: Sequence[int]) -> 
     new = Pick("s", own[dim], np.where(last, index, -1))
     text = spec([replaced(own, dim, "x"), replaced(own, dim, "s")], [own])
     return Described(text, sizes={own[dim]: size, "x": size, "s": len(index)}, picks=(old, new))
-
-
-@rule("aten.select_scatter", algebra=OVER)
-def select_scatter(
-    self: TensorArgument, src: TensorArgument, dim: int, index: int, *, out: list[Shape]
-) -> Described:
-    """Write over one entry of a dim: the source's entries are factors beside it."""
-    own, size = axes(self.ndim), self.shape[dim]
-    text, sizes = part(index % size, 1, size)
-    source = beside(own, dim, "p")
-    operands = [replaced(own, dim, text.replace("p", "x")), source]
-    return Described(
-        spec(operands, [replaced(own, dim, text)]),
-        sizes={**sizes, "x": 1},
-        picks=(unread("x", "p", 1),),
-    )
 
 
 @rule("aten.block_diag", algebra=JOINED)

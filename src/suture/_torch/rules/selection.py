@@ -12,17 +12,9 @@ import numpy as np
 
 from suture._bind import Pick, Shape
 from suture._rule import Described, TensorArgument, rule
-from suture._torch.rules._text import axes, beside, laid, mixed, replaced, spec
+from suture._torch.rules._text import axes, laid, mixed, replaced, spec
 
 MOVES = "linear moves"
-
-
-@rule("aten.select.int aten.select_copy.int", algebra=MOVES)
-def select(self: TensorArgument, dim: int, index: int, *, out: list[Shape]) -> Described:
-    """Keep one entry of a dim, and drop the dim: `n a+p+c d -> n (p d)`."""
-    own = axes(self.ndim)
-    text, sizes = part(index % self.shape[dim], 1, self.shape[dim])
-    return Described(spec([replaced(own, dim, text)], [beside(own, dim, "p")]), sizes=sizes)
 
 
 def part(start: int, length: int, size: int) -> tuple[str, dict[str, int]]:
