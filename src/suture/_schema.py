@@ -1,7 +1,7 @@
 """Schemas: the names that a user gives to entries of inputs and outputs.
 
-Knows names, dims and categories, and refuses what cannot be meant. Does not know the model: whether a
-name's input exists is checked against a trace (`check`).
+Knows names, dims and categories, and refuses what cannot be meant. Does not know the model: whether
+a name's input exists is checked against a trace (`check`).
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ def _faults(keypath: str, labels: Labels) -> list[tuple[str, str]]:
     faults = []
     for dim, names in spelled(labels).items():
         at = "values" if dim is None else f"dim {dim}"
-        wrong = [name for name in names if not isinstance(name, str)]
+        given: tuple[object, ...] = names
+        wrong = [name for name in given if not isinstance(name, str)]
         twice = [name for name, count in Counter(map(str, names)).items() if count > 1]
         faults += [(keypath, f"{at}: {name!r} is not a text") for name in wrong]
         faults += [(keypath, f"{at}: {name!r} stands twice") for name in twice]
@@ -113,26 +114,42 @@ def check(schema: Schema, inputs: Mapping[str, Shape], outputs: Mapping[str, Sha
                 facts.append((keypath, f"the model has no such {side}; it has {_listed(shapes)}"))
                 hints.append(near_miss(keypath, list(shapes)))
     for output, source in schema.state.items():
-        facts += [(output, "state: no such output")] * (output not in outputs)
-        facts += [(source, "state: no such input")] * (source not in inputs)
+        facts += _state_misfits(output, source, inputs, outputs)
     if facts:
         raise SchemaError(
             "The schema does not fit the model.", facts, next(filter(None, hints), None)
         )
 
 
+def _state_misfits(
+    output: str, source: str, inputs: Mapping[str, Shape], outputs: Mapping[str, Shape]
+) -> list[tuple[str, str]]:
+    """Say why an output cannot carry a state to an input."""
+    if output not in outputs or source not in inputs:
+        lost = [(output, f"state: the model has no such output; it has {_listed(outputs)}")]
+        strange = [(source, f"state: the model has no such input; it has {_listed(inputs)}")]
+        return lost * (output not in outputs) + strange * (source not in inputs)
+    if outputs[output] == inputs[source]:
+        return []
+    sizes = f"{_sizes(outputs[output])}, the input {source!r} is {_sizes(inputs[source])}"
+    return [(output, f"state: the output is {sizes}")]
+
+
+def _sizes(shape: Shape) -> str:
+    return f"[{','.join(map(str, shape))}]"
+
+
 def _misfits(keypath: str, labels: Labels, shape: Shape) -> list[tuple[str, str]]:
-    shown = f"[{','.join(map(str, shape))}]"
-    misfits = []
+    shown, misfits = _sizes(shape), []
     for dim, names in spelled(labels).items():
         if dim is None:
             continue
         if not -len(shape) <= dim < len(shape):
-            misfits.append((keypath, f"names dim {dim}, but the tensor {shown} has {len(shape)} dims"))
+            text = f"names dim {dim}, but the tensor {shown} has {len(shape)} dims"
+            misfits.append((keypath, text))
         elif len(names) != shape[dim]:
-            misfits.append(
-                (keypath, f"{len(names)} names for dim {dim} of {shown}, which has {shape[dim]} entries")
-            )
+            text = f"{len(names)} names for dim {dim} of {shown}, which has {shape[dim]} entries"
+            misfits.append((keypath, text))
     return misfits
 
 
