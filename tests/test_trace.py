@@ -176,7 +176,7 @@ def test_tied_parameters() -> None:
 
 def test_a_module_held_under_two_names() -> None:
     """All its tensors are tied."""
-    layer = nn.Linear(3, 3, bias=False)
+    layer = nn.Linear(3, 5, bias=False)
     graph = traced(nn.ModuleDict({"one": layer, "two": layer}), x(), call=lambda m, x: m["one"](x))
     assert graph.tied == {"one.weight": ("two.weight",)}
     assert not graph.unreached
