@@ -320,7 +320,9 @@ def _removals(case: Case) -> Iterator[_Removal]:
 
 def _is_lost(case: Case, axis: Axis, stays: int | None) -> bool:
     """Say whether an axis is mixed, or reduced by an op that does not know positions along it."""
-    return axis.mixed if stays is not None else is_symmetric(case.run, case.bound, {axis.name})
+    if stays is not None:
+        return axis.mixed
+    return is_symmetric(case.run, case.bound, {axis.name}, results=1)
 
 
 def _split(bound: Bound) -> set[str]:

@@ -273,11 +273,20 @@ def _is_number(tensor: Tensor) -> bool:
 
 def _stepped(run: Experiment, k: int, tried: Mapping[int, Sequence[complex]]) -> Mask:
     """Try values in every entry: whether one of them moves a result."""
-    rows = [
-        np.any([_moved(run, k, entry, value) for value in values], axis=0)
-        for entry, values in tried.items()
-    ]
+    rows = [_tried(run, k, entry, values) for entry, values in tried.items()]
     return np.reshape(rows, (len(tried), run.base.size)).astype(bool)
+
+
+def _tried(run: Experiment, k: int, entry: int, values: Sequence[complex]) -> Mask:
+    """Say what moves by any of some values; once something does, two that add nothing end it."""
+    moved, idle = np.zeros(run.base.size, bool), 0
+    for value in values:
+        more = _moved(run, k, entry, value) & ~moved
+        moved |= more
+        idle = 0 if more.any() else idle + 1
+        if moved.any() and idle == 2:
+            break
+    return moved
 
 
 def _moved(run: Experiment, k: int, entry: int, value: complex) -> Mask:

@@ -79,6 +79,19 @@ def test_a_mutated_rule_of_a_representative_op_is_caught(op: str) -> None:
     assert survivors(samples_of(op)) == []
 
 
+UNTOLD = {
+    "aten._embedding_bag.default": "in a maximum the rows of a bag meet in pairs",
+    "aten._unsafe_index_put.default": "what is written to one place is overwritten",
+    "aten.index_put.default": "what is written to one place is overwritten",
+    "aten.scatter.src": "what is written to one place is overwritten",
+    "aten.bucketize.Scalar": "boundaries are sorted: none can be exchanged",
+    "aten.bucketize.Tensor": "boundaries are sorted: none can be exchanged",
+    "aten.searchsorted.Tensor": "boundaries are sorted: none can be exchanged",
+    "aten.mode.default": "of several equal entries one is the place",
+    "aten.multinomial.default": "another order of chances draws others",
+}
+"""Ops with axes of which the audit cannot tell whether they are one, with the reason."""
+
 OTHERS = sorted(
     {str(s.op) for s in SAMPLES if find_rule(s.op) is not POINTWISE} - {*REPRESENTATIVE}
 )
@@ -87,8 +100,11 @@ OTHERS = sorted(
 @pytest.mark.slow
 @pytest.mark.parametrize("op", OTHERS)
 def test_a_mutated_rule_of_any_op_is_caught(op: str) -> None:
-    """No mutant of the rule passes the audit."""
-    assert survivors(samples_of(op)) == []
+    """No mutant of the rule passes the audit, but for names that nothing can tell."""
+    alive = survivors(samples_of(op))
+    untold = [mutant for mutant in alive if op in UNTOLD and " renamed in " in mutant]
+    assert [mutant for mutant in alive if mutant not in untold] == []
+    assert (op in UNTOLD) == bool(untold)
 
 
 def test_the_audit_shows_what_it_saw(monkeypatch: pytest.MonkeyPatch) -> None:
