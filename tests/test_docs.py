@@ -1,0 +1,28 @@
+"""Every page of the documentation runs, prints what it shows, and leads where it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from pages import ROOT, run, settled
+
+PAGES = sorted((ROOT / "docs").glob("*.md"))
+WRITTEN = sorted([*ROOT.glob("*.md"), *PAGES])
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_prints_what_it_shows(page: Path) -> None:
+    """The code of a page runs from top to bottom, and its output is the one below it."""
+    for shown in run(page):
+        assert settled(shown.printed) == settled(shown.said), f"{page.name}:{shown.line}"
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)
+def test_a_page_leads_somewhere(page: Path) -> None:
+    """Links and pictures inside the repository are there."""
+    text = re.sub(
+        r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
+    )
+    links = re.findall(r"\]\((?!https?:|#)([^)#]+)", text)
+    assert [link for link in links if not (page.parent / link).exists()] == []
