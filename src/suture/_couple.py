@@ -79,6 +79,16 @@ def couple(graph: Graph) -> Units:
 
     Raises:
         CoupleError: axes that the network ties together disagree.
+
+    Example:
+        >>> import torch
+        >>> from suture import Subject, trace
+        >>> model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Linear(4, 2))
+        >>> units = couple(trace(Subject(model, (torch.zeros(5, 3),))))
+        >>> [column] = units.tensors["0.weight"][0][0]  # one segment of one factor
+        >>> [other] = units.tensors["1.weight"][1][0]
+        >>> np.array_equal(column, other)
+        True
     """
     found = axes(graph)
     refine(found)

@@ -74,6 +74,18 @@ def match(source: Units, target: Units) -> Match:
     Raises:
         MatchError: nothing pairs, names of one unit disagree, or a pairing is a tie.
         SchemaError: something is named on one side only.
+
+    Example:
+        >>> import torch
+        >>> from suture import Schema, Subject, couple, trace
+        >>> def units(*features):
+        ...     model, schema = torch.nn.Linear(len(features), 2), Schema({"input": features})
+        ...     example = torch.zeros(5, len(features))
+        ...     return couple(trace(Subject(model, (example,), schema=schema)))
+        >>> target = units("v", "new", "x")
+        >>> [features] = target.tensors["input"][1][0]  # one segment of one factor
+        >>> match(units("x", "v"), target).partner[features] >= 0
+        array([ True, False,  True])
     """
     pairs = pair(source.graph, target.graph)
     names = named_entries(source), named_entries(target)

@@ -53,7 +53,12 @@ def plan(source: Graph, target: Graph) -> Plan:
         CoupleError: axes that one of the networks ties together disagree.
 
     Example:
-        >>> plan(graph, wider_graph).exact  # doctest: +SKIP
+        >>> import torch
+        >>> from suture import Subject, trace
+        >>> def graph(width):
+        ...     layers = torch.nn.Linear(3, width), torch.nn.Tanh(), torch.nn.Linear(width, 2)
+        ...     return trace(Subject(torch.nn.Sequential(*layers), (torch.zeros(5, 3),)))
+        >>> plan(graph(4), graph(6)).exact
         True
     """
     found = match(couple(source), couple(target))
