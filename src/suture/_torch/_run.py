@@ -1,4 +1,4 @@
-"""Running torch models for real, on inputs that come and outputs that go as numpy arrays by keypath."""
+"""Running torch models for real: inputs come, and outputs go, as numpy arrays by keypath."""
 
 from __future__ import annotations
 
@@ -40,22 +40,32 @@ def examples(subject: Subject) -> dict[str, NDArray[Any]]:
     found = inputs(subject)
     empty = [(name, "is on the meta device") for name, tensor in found.items() if tensor.is_meta]
     if empty:
-        raise TraceError("Running a model needs inputs with values.", empty)
+        hint = "give Subject example arguments on a device that has memory"
+        raise TraceError("Running a model needs inputs with values.", empty, hint)
     return {name: _numpy(tensor) for name, tensor in found.items()}
 
 
 def state(model: nn.Module) -> dict[str, torch.Tensor]:
-    """Give the model's state dict; its tensors are the model's own."""
-    return dict(model.state_dict())
+    """Give the tensors of the model's state dict; they are the model's own.
+
+    Raises:
+        TraceError: they are shapes without values.
+    """
+    found = {k: v for k, v in model.state_dict().items() if isinstance(v, torch.Tensor)}
+    empty = [(name, "is on the meta device") for name, tensor in found.items() if tensor.is_meta]
+    if empty:
+        kind = type(model).__name__
+        raise TraceError(f"{kind} has shapes and no weights.", empty, "load its weights first")
+    return found
 
 
 def load(model: nn.Module, new: Mapping[str, torch.Tensor]) -> None:
-    """Write a state dict into a model in place: tied tensors stay tied, optimizers keep theirs."""
-    model.load_state_dict(new)
+    """Write tensors into a model in place: tied ones stay tied, optimizers keep theirs."""
+    model.load_state_dict({**model.state_dict(), **new})
 
 
 def _numpy(tensor: torch.Tensor) -> NDArray[Any]:
     """Copy a tensor to numpy; dtypes that numpy lacks are widened."""
     plain = tensor.detach().cpu()
-    array: NDArray[Any] = (plain.float() if plain.dtype in (torch.bfloat16,) else plain).numpy()
+    array: NDArray[Any] = (plain.float() if plain.dtype is torch.bfloat16 else plain).numpy()
     return array
