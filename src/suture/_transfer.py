@@ -1,4 +1,4 @@
-"""Transfer: the whole way in one call, and nothing half done. Knows the order of the steps alone."""
+"""Transfer: the whole way in one call, nothing half done. Knows the order of the steps alone."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def transfer(source: Subject, target: Subject) -> Plan:
         `suture.verify` measures by how much.
 
     Raises:
-        VerifyError: the models differ although the plan promised the old function. The target is left
-            as it was.
+        VerifyError: the models differ although the plan promised the old function, or nothing shows
+            whether they do. The target is left as it was.
         SutureError: tracing or planning failed. The target is left as it was.
 
     Example:
@@ -52,11 +52,25 @@ def transfer(source: Subject, target: Subject) -> Plan:
 
 
 def _check(made: Plan, report: Report) -> None:
-    """Refuse a transfer that does not keep the plan's promise."""
+    """Refuse a transfer that does not keep the plan's promise, or of which nothing shows it."""
+    if not made.exact:
+        return
     apart = [output for output in report.outputs if not output.max_rel <= output.tolerance]
-    if made.exact and apart:
+    if apart:
+        facts = [
+            (o.name, f"relative difference {o.max_rel:.2e}, rounding allows {o.tolerance:.0e}")
+            for o in apart
+        ]
         raise VerifyError(
             "The new model does not compute the old function, although the plan promised it.",
-            [(o.name, f"relative difference {o.max_rel:.2e}, rounding allows {o.tolerance:.0e}") for o in apart],
-            "the models differ in what no weight shows (an activation, a constant); see the plan",
+            facts,
+            "they differ in what no weight shows (a slope, a constant, a mask); the target is as "
+            "it was before",
+        )
+    empty = [output.name for output in report.outputs if not output.compared]
+    if empty and report.states:
+        raise VerifyError(
+            "Nothing shows whether the new model computes the old function.",
+            [(name, "no entry of the old model's output is a number") for name in empty],
+            "check the old model's weights and example arguments; the target is as it was before",
         )

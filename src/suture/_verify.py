@@ -1,11 +1,11 @@
-"""Verification: run both models on the same world states and measure how far their outputs are apart.
+"""Verification: run both models on the same world states and measure how far they are apart.
 
 Knows what is compared and how. Does not know why outputs part: that is the plan's to say.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,12 +28,21 @@ _EPS = {"f64": 2.0**-52, "f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How far one output is apart: largest absolute difference, and that over the largest old entry."""
+    """How far one output is apart.
+
+    Attributes:
+        name: the output's keypath.
+        max_abs: the largest absolute difference.
+        max_rel: the same over the largest old entry.
+        tolerance: the largest relative difference that rounding explains.
+        compared: how many entries were compared, and not NaN in the old model.
+    """
 
     name: str
     max_abs: float
     max_rel: float
     tolerance: float
+    compared: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +76,13 @@ class Report:
 
     def __str__(self) -> str:
         width = max((len(output.name) for output in self.outputs), default=0)
-        lines = [f"{self.states} world states" + (f", {', '.join(self.held)} held at 0" if self.held else "")]
-        lines += [
-            f"  {output.name:<{width}}  max |difference| {output.max_abs:.2e}  relative {output.max_rel:.2e}"
-            for output in self.outputs
+        states = "1 world state" if self.states == 1 else f"{self.states} world states"
+        held = f", {', '.join(self.held)} held at 0" if self.held else ""
+        lines = [
+            f"  {o.name:<{width}}  max |difference| {o.max_abs:.2e}  relative {o.max_rel:.2e}"
+            for o in self.outputs
         ]
-        return "\n".join(lines)
+        return "\n".join([states + held, *lines])
 
 
 def verify(
@@ -92,16 +102,29 @@ def verify(
         source sees are held at 0.
 
     Raises:
-        PlanError: a batch lacks an input of the target.
+        PlanError: the plan was made for other inputs or outputs, or a batch does not give every
+            input of the target, in the shape of its example.
+
+    Example:
+        >>> import torch
+        >>> from suture import transfer
+        >>> def subject(width):
+        ...     layers = torch.nn.Linear(3, width), torch.nn.Tanh(), torch.nn.Linear(width, 2)
+        ...     return Subject(torch.nn.Sequential(*layers), (torch.zeros(5, 3),))
+        >>> source, target = subject(4), subject(6)
+        >>> verify(transfer(source, target), source, target).equal
+        True
     """
     ours, theirs = adapter(target.model), adapter(source.model)
     old, new = theirs.examples(source), ours.examples(target)
+    _check_sides("inputs", plan.inputs, old, new)
     worlds = _worlds(plan, states, new)
     shared = [placement for placement in plan.outputs if placement.source and placement.target]
     pairs: dict[str, list[tuple[Array, Array]]] = {placement.name: [] for placement in shared}
     for world in worlds:
         before = theirs.run(source, as_source(plan, world, old))
         after = ours.run(target, world)
+        _check_sides("outputs", plan.outputs, before, after)
         for placement in shared:
             pairs[placement.name].append(_shared(placement, before, after))
     differences = tuple(_difference(placement, pairs[placement.name]) for placement in shared)
@@ -120,25 +143,59 @@ def held(plan: Plan) -> tuple[str, ...]:
 
 def _worlds(plan: Plan, states: int | Iterable[Inputs] | None, examples: Inputs) -> list[Inputs]:
     if states is None or isinstance(states, int):
+        if any(p.source and p.target and p.values == () for p in plan.inputs):
+            return []  # no state is known to both: every value that the old table knew is gone
         rng = np.random.default_rng(0)
         return [draw(plan, examples, rng) for _ in range(STATES if states is None else states)]
-    worlds = list(states)
-    needed = [p.name for p in plan.inputs if p.target is not None]
-    lacking = [
-        (f"batch {number}", f"has no {name!r}")
-        for number, world in enumerate(worlds)
-        for name in needed
-        if name not in world
+    worlds: list[Inputs] = [
+        {name: np.asarray(given) for name, given in world.items()} for world in states
     ]
-    if lacking:
-        raise PlanError("A batch gives every input of the target.", lacking)
+    facts = [
+        (f"batch {number}", text)
+        for number, world in enumerate(worlds)
+        for name in [placement.name for placement in plan.inputs if placement.target]
+        for text in _unlike(name, world.get(name), examples[name])
+    ]
+    if facts:
+        sentence = "A batch gives every input of the target, in the shape of its example."
+        raise PlanError(sentence, facts)
     return worlds
+
+
+def _unlike(name: str, given: Array | None, example: Array) -> Iterator[str]:
+    if given is None:
+        yield f"has no {name!r}"
+    elif given.shape != example.shape:
+        yield f"{name!r} is {_sizes(given.shape)}, the example {_sizes(example.shape)}"
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return f"[{','.join(map(str, shape))}]"
+
+
+def _check_sides(what: str, placements: Sequence[Placement], old: Inputs, new: Inputs) -> None:
+    """Refuse models that take or give something else than those that a plan was made for."""
+    sides = (
+        ("source", old, {p.name: p.source for p in placements if p.source}),
+        ("target", new, {p.name: p.target for p in placements if p.target}),
+    )
+    facts = [
+        (side, f"{name} is {shape}; the plan was made for {wanted}")
+        for side, arrays, tensors in sides
+        for name in {**tensors, **arrays}
+        for shape in [_sizes(arrays[name].shape) if name in arrays else "missing"]
+        for wanted in [_sizes(tensors[name].shape) if name in tensors else "none"]
+        if shape != wanted
+    ]
+    if facts:
+        hint = "make a plan for these two models"
+        raise PlanError(f"The plan was made for other {what}.", facts, hint)
 
 
 def _shared(
     placement: Placement, before: Mapping[str, Array], after: Mapping[str, Array]
 ) -> tuple[Array, Array]:
-    """The entries of one output that both models have."""
+    """Take the entries of one output that both models have."""
     theirs, ours = zip(*map(spread, placement.dims), strict=True) if placement.dims else ((), ())
     return before[placement.name][np.ix_(*theirs)], after[placement.name][np.ix_(*ours)]
 
@@ -152,7 +209,8 @@ def _difference(placement: Placement, pairs: list[tuple[Array, Array]]) -> Diffe
     size = np.abs(old[np.isfinite(old)]).max(initial=0.0)
     largest = float(apart.max(initial=0.0))
     relative = largest / size if size else (0.0 if largest == 0 else float("inf"))
-    return Difference(placement.name, largest, float(relative), _tolerance(placement))
+    numbers = int(np.count_nonzero(~np.isnan(old)))
+    return Difference(placement.name, largest, float(relative), _tolerance(placement), numbers)
 
 
 def _tolerance(placement: Placement) -> float:
