@@ -1,8 +1,8 @@
 """The promise: where the new network does not compute the old function, for which unit, and why.
 
-Knows what breaks the function: fresh or lost units on an axis that is mixed, reduced, or contracted with
-other data; lost units that preserved ones read; parameters and ops that came or went on the way to an
-output that both models have. Does not repair it.
+Knows what breaks the function: fresh or lost units on an axis that is mixed, reduced, or contracted
+with other data; lost units that preserved ones read; parameters and ops that came or went on the
+way to an output that both models have. Does not repair it.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ def promise(
         *_fresh_paths(target),
         *_lost_paths(source),
         *_other_ops(source, target),
+        *_other_outputs(match),
         *_conditions(inputs),
         *_by_position(match, inputs),
         *_set_apart(tensors),
@@ -87,22 +88,41 @@ def _other_ops(source: Side, target: Side) -> Iterator[Note]:
         yield Note("inexact", "ops", f"the target computes otherwise: {', '.join(listed)}")
 
 
+def _other_outputs(match: Match) -> Iterator[Note]:
+    if not match.pairs.outputs:
+        sides = (match.source.graph.outputs, match.target.graph.outputs)
+        theirs, ours = (", ".join(side) for side in sides)
+        reason = f"the source gives {theirs}, the target {ours}: nothing can be kept or compared"
+        yield Note("inexact", "outputs", reason)
+
+
 def _conditions(inputs: Sequence[Placement]) -> Iterator[Note]:
     for placement in inputs:
         if placement.source is not None:
             for name in lost_names(placement):
                 yield Note("condition", name, "is gone: the old function as if it were 0")
+            for name in _lost_values(placement):
+                yield Note("condition", name, "is gone: the old function where it does not occur")
+
+
+def _lost_values(placement: Placement) -> list[str]:
+    """List the values of an integer input that the source alone knows, by name."""
+    if placement.target is None:
+        return []
+    return [one.name for one in placement.labels if one.dim == -1 and one.target is None]
 
 
 def lost_names(placement: Placement) -> list[str]:
     """List what the source alone sees of an input, by name; unnamed entries by number."""
     if placement.target is None:
         return [placement.name]
-    named = [label.name for label in placement.labels if label.target is None]
+    named = [one.name for one in placement.labels if one.dim >= 0 and one.target is None]
     if placement.labels or placement.source is None:
         return named
     counts = zip(placement.source.shape, placement.dims, strict=False)
-    lost = [(dim, size - sum(run.length for run in runs)) for dim, (size, runs) in enumerate(counts)]
+    lost = [
+        (dim, size - sum(run.length for run in runs)) for dim, (size, runs) in enumerate(counts)
+    ]
     return [f"{placement.name} dim {dim}: {count} entries" for dim, count in lost if count]
 
 
@@ -120,4 +140,3 @@ def _set_apart(tensors: Sequence[TensorPlan]) -> Iterator[Note]:
         if tensor.source is not None and tensor.source.dtype != tensor.target.dtype:
             cast = f"{tensor.source.dtype} becomes {tensor.target.dtype}"
             yield Note("cast", tensor.target.name, cast)
-
