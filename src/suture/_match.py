@@ -71,6 +71,13 @@ class _Side:
 def match(source: Units, target: Units) -> Match:
     """Find the partner of every target unit.
 
+    Args:
+        source: the units of the trained model, from `suture.couple`.
+        target: the units of the changed model.
+
+    Returns:
+        Which unit is which, and as notes what was paired by overlap.
+
     Raises:
         MatchError: nothing pairs, names of one unit disagree, or a pairing is a tie.
         SchemaError: something is named on one side only.
