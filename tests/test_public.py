@@ -1,0 +1,106 @@
+"""The public face: which names there are, how they are called, and that each shows an example."""
+
+import inspect
+import re
+from dataclasses import is_dataclass
+
+import pytest
+
+import suture
+
+NAMES = """
+Algebra Categorical CoupleError Described Graph Match MatchError Plan PlanError Report RuleError
+Schema SchemaError Spec SpecError Subject SutureError TensorArgument TraceError Units UnknownOpError
+VerifyError apply couple match parse plan rule trace transfer verify
+"""
+
+SIGNATURES = """
+Categorical(names: Iterable[str])
+Described(spec: str, algebra: str | None = None, sizes: Mapping[str, int], picks: tuple[Pick, ...] = ())
+Schema(inputs: Mapping[str, Labels], outputs: Mapping[str, Labels], state: Mapping[str, str])
+Subject(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, schema: Schema | None = None, call: Callable[..., Any] | None = None, mirror: Mapping[str, str])
+SutureError(sentence: str, facts: Iterable[tuple[str, str]] = (), hint: str | None = None)
+apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]
+couple(graph: Graph) -> Units
+match(source: Units, target: Units) -> Match
+parse(text: str) -> Spec
+plan(source: Graph, target: Graph) -> Plan
+rule(ops: object, spec: str | None = None, algebra: str = '') -> Any
+trace(subject: Subject) -> Graph
+transfer(source: Subject, target: Subject) -> Plan
+verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None) -> Report
+"""  # noqa: E501  (one a line)
+
+ATTRIBUTES = {
+    "Plan": "exact from_json inputs notes outputs source target tensors to_json unpaired",
+    "Report": "equal held max_abs_diff max_rel_diff outputs states",
+}
+
+
+def signature(name: str) -> str:
+    """Write how a name is called; a default that is made anew each time is left out."""
+    text = f"{name}{inspect.signature(getattr(suture, name))}".replace("'", "")
+    text = text.replace(" = <factory>", "").removesuffix(" -> None")
+    return re.sub(r"= (?=[,)])", "= ''", text)
+
+
+def shows_an_example(item: object) -> bool:
+    """Whether some line of a docstring's examples runs."""
+    lines = (inspect.getdoc(item) or "").splitlines()
+    return any(">>>" in line and "+SKIP" not in line for line in lines)
+
+
+def test_the_public_names() -> None:
+    """`suture.__all__` is this list, in order, and each name is there."""
+    assert NAMES.split() == suture.__all__ == sorted(suture.__all__)
+    assert all(hasattr(suture, name) for name in suture.__all__)
+
+
+@pytest.mark.parametrize("line", SIGNATURES.split("\n")[1:-1], ids=lambda line: line.split("(")[0])
+def test_how_a_public_name_is_called(line: str) -> None:
+    """Names, order, types and defaults of its arguments are these."""
+    assert signature(line.split("(")[0]) == line
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_what_a_result_offers(name: str) -> None:
+    """The public attributes of a result are these."""
+    assert sorted(item for item in dir(getattr(suture, name)) if item[0] != "_") == (
+        ATTRIBUTES[name].split()
+    )
+
+
+@pytest.mark.parametrize("name", suture.__all__)
+def test_a_public_name_shows_how_it_is_used(name: str) -> None:
+    """A function has an example that runs; a class has one, or is data, or is an error."""
+    item = getattr(suture, name)
+    plain = inspect.isclass(item) and (is_dataclass(item) or issubclass(item, suture.SutureError))
+    assert plain or shows_an_example(item)
+
+
+@pytest.mark.parametrize("name", suture.__all__)
+def test_a_public_docstring_begins_with_a_sentence(name: str) -> None:
+    """The first line stands alone and ends with a full stop."""
+    first, _, rest = (inspect.getdoc(getattr(suture, name)) or "").partition("\n")
+    assert first.endswith(".")
+    assert not rest or rest.startswith("\n")
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in suture.__all__ if inspect.isfunction(getattr(suture, name))]
+)
+def test_a_public_function_documents_its_arguments(name: str) -> None:
+    """Every argument stands under Args, and the result under Returns."""
+    function = getattr(suture, name)
+    text = inspect.getdoc(function) or ""
+    parameters = inspect.signature(function).parameters
+    assert [
+        each for each in parameters if not re.search(rf"^    {each}: ", text, re.MULTILINE)
+    ] == []
+    assert "\nReturns:\n" in text
+
+
+def test_every_error_is_one_family() -> None:
+    """Whoever catches `SutureError` catches them all."""
+    errors = [getattr(suture, name) for name in suture.__all__ if name.endswith("Error")]
+    assert all(issubclass(error, suture.SutureError) for error in errors)
