@@ -19,6 +19,7 @@ from samples import (
     resample,
     selection,
     views,
+    writing,
 )
 from samples._sample import Sample, b, f, i, known, sample
 
@@ -39,4 +40,5 @@ SAMPLES: list[Sample] = [
     *resample.SAMPLES,
     *selection.SAMPLES,
     *views.SAMPLES,
+    *writing.SAMPLES,
 ]

@@ -15,6 +15,7 @@ from suture._torch.rules import (
     resample,
     selection,
     views,
+    writing,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "resample",
     "selection",
     "views",
+    "writing",
 ]
