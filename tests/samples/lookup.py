@@ -24,6 +24,7 @@ SAMPLES = [
         *(9 * f(7, 4), torch.tensor([[5, 1, 1], [1, 5, 4]])),
         *(1.0, 2.0),
     ),
+    sample("aten.repeat_interleave.Tensor", torch.tensor([1, 0, 2, 1, 3])),
     sample("aten.one_hot.default", i(2, 3, below=5), 5),
     sample("aten.multinomial.default", f(2, 5).abs(), 3),
     bag(0),

@@ -14,6 +14,7 @@ from suture._torch.rules._text import axes, broadcast, spec
 # Rows of a table, chosen by ids.
 rule("aten.embedding", "v d, ...:v -> ... d", "linear moves, ")
 rule("aten.embedding_renorm", "v d!, ...:v -> v d", "zero idempotent neutral=0, ")
+rule("aten.repeat_interleave.Tensor", "r! -> i:r")
 rule("aten.one_hot", "...:v -> ... v")
 rule("aten.multinomial", "... v -> ... s:v")
 
