@@ -44,6 +44,10 @@ def bent():
     return narrow
 
 
+def turned():
+    return driver(["angle", "speed"], ["up", "down"], 3)
+
+
 def elsewhere():
     call = lambda model, x: {"other": model(x)}
     return suture.Subject(old().model, (torch.zeros(5, 2),), call=call)
@@ -232,11 +236,22 @@ def test_models_without_a_common_output_are_not_called_equal(run: Suture) -> Non
     """Where nothing can be compared, nothing was verified."""
     run("plan", "models.py:old", "models.py:elsewhere", "-o", "plan.json")
     result = run("verify", "plan.json", "models.py:old", "models.py:elsewhere")
-    assert seen(result) == (
-        2,
-        "",
-        "PlanError: The models share no output: there is nothing to compare.\n",
-    )
+    refused = """
+        VerifyError: Nothing shows whether the new model computes the old function.
+          outputs  none is in both models
+        """
+    assert seen(result) == (2, "", said(refused))
+
+
+def test_an_output_without_a_common_entry_is_not_called_equal(run: Suture) -> None:
+    """No action of the old model is in the new one: there is no difference to measure."""
+    run("plan", "models.py:old", "models.py:turned", "-o", "plan.json")
+    result = run("verify", "plan.json", "models.py:old", "models.py:turned")
+    refused = """
+        VerifyError: Nothing shows whether the new model computes the old function.
+          output   has no number in common
+        """
+    assert seen(result) == (2, "", said(refused))
 
 
 # --- what cannot be read -------------------------------------------------------
@@ -259,7 +274,7 @@ REFUSED = {
         """,
     "models.py:odl": """
         LoadError: 'models.py' has no function 'odl'.
-          has      driver, old, new, bent, elsewhere, sized, broken, number
+          has      driver, old, new, bent, turned, elsewhere, sized, broken, number
 
         hint: did you mean 'old'?
         """,

@@ -22,7 +22,7 @@ from rich.theme import Theme
 
 import suture
 from suture._adapter import adapter
-from suture._errors import PlanError, SutureError, near_miss
+from suture._errors import PlanError, SutureError, VerifyError, near_miss
 from suture._plan import Plan
 from suture._reference import load
 from suture._subject import Subject
@@ -172,12 +172,22 @@ def verify(file: PlanFile, source: Source, target: Target) -> None:
         sources = adapter(old.model).state(old.model)
         ours.load(new.model, suture.apply(read, sources, ours.state(new.model)))
         report = suture.verify(read, old, new)
-        if not report.outputs:
-            raise PlanError("The models share no output: there is nothing to compare.")
+        if report.equal:
+            _refuse_nothing(report)
     _OUT.print(f"{report}\n{_verdict(read, report)}")
     if not report.equal:
         _next("show", str(file))
         raise typer.Exit(FOUND)
+
+
+def _refuse_nothing(report: Report) -> None:
+    """Refuse to call equal what was not compared."""
+    blind = [(each.name, "has no number in common") for each in report.outputs if not each.compared]
+    if blind or not report.outputs:
+        raise VerifyError(
+            "Nothing shows whether the new model computes the old function.",
+            blind or [("outputs", "none is in both models")],
+        )
 
 
 def _verdict(plan: Plan, report: Report) -> str:
