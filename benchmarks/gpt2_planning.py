@@ -1,4 +1,4 @@
-"""How long a plan takes on a GPT-2 of 124M parameters, and how much memory: trace, couple, match, plan.
+"""How long a plan takes on a GPT-2 of 124M parameters, and how much memory.
 
 The models live on the meta device: there is no weight to read. Run with `make bench`.
 """
@@ -94,14 +94,14 @@ class GPT2(nn.Module):
 
 
 def subject(config: Config) -> suture.Subject:
-    """A GPT-2 on the meta device, with a batch of two short texts."""
+    """Make a GPT-2 on the meta device, with a batch of two short texts."""
     with torch.device("meta"):
         model = GPT2(config)
     return suture.Subject(model, (torch.zeros(2, 7, dtype=torch.long),))
 
 
 def best(step: Callable[[], T]) -> tuple[float, T]:
-    """Seconds of the fastest of several rounds, and the result."""
+    """Time the fastest of several rounds in seconds, and give its result."""
     seconds, result = [], step()
     for _ in range(ROUNDS):
         start = time.perf_counter()
@@ -119,7 +119,9 @@ def main() -> None:
         model = subject(config)
         size = sum(parameter.numel() for parameter in model.model.parameters())
         seconds, graph = best(lambda model=model: suture.trace(model))
-        rows.append((f"trace {side} ({size / 1e6:.0f}M parameters, {len(graph.nodes)} ops)", seconds))
+        rows.append(
+            (f"trace {side} ({size / 1e6:.0f}M parameters, {len(graph.nodes)} ops)", seconds)
+        )
         seconds, _ = best(lambda graph=graph: suture.couple(graph))
         rows.append((f"couple {side}", seconds))
         graphs.append(graph)

@@ -1,6 +1,7 @@
 """Surgery for neural networks: carry trained weights into a changed model, function unchanged.
 
-See `suture.transfer` for the whole way in one call; `trace`, `plan`, `apply` and `verify` are its steps.
+See `suture.transfer` for the whole way in one call; `trace`, `plan`, `apply` and `verify` are its
+steps.
 """
 
 from suture._adapter import trace

@@ -14,7 +14,7 @@ import numpy as np
 from suture._couple import Column, Layout, Units
 
 Slots = tuple[int | None, ...]
-"""Per factor of the longer side, the factor (from the outermost) of one side; None where it lacks it."""
+"""Per factor of the longer side, one side's own factor from the outermost; None if it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +31,15 @@ class Alignment:
 
 
 def rank(layout: Layout) -> int:
-    """The largest number of factors of a segment."""
+    """Count the factors of the widest segment."""
     return max((len(segment) for segment in layout), default=1)
 
 
 def align(source: Units, theirs: Layout, target: Units, ours: Layout) -> Alignment:
     """Align the factors of two dims.
 
-    Factors of equal size, and of equally many axes laid end to end, fall together; where that does not
-    tell, inner factors do.
+    Factors of equal size, and of equally many axes laid end to end, fall together; where that
+    does not tell, inner factors do.
     """
     ranks = rank(theirs), rank(ours)
     width = max(ranks)
@@ -48,7 +48,9 @@ def align(source: Units, theirs: Layout, target: Units, ours: Layout) -> Alignme
         return Alignment(whole, whole)
     shapes = [_shapes(source, theirs), _shapes(target, ours)]
     longer, shorter = sorted(shapes, key=len, reverse=True)
-    kept = max(combinations(whole, min(ranks)), key=lambda kept: (_score(kept, longer, shorter), kept))
+    kept = max(
+        combinations(whole, min(ranks)), key=lambda kept: (_score(kept, longer, shorter), kept)
+    )
     slots = tuple(kept.index(place) if place in kept else None for place in whole)
     return Alignment(slots, whole) if ranks[0] < ranks[1] else Alignment(whole, slots)
 

@@ -4,8 +4,8 @@ Knows whole axes and how one is made of others (laid end to end, factored, picke
 entries (`_couple`): the work here grows with the number of ops, not with any size.
 
 Dims that carry the same axis name in one op become one class (union-find). A dim written `a+b` or
-`(a b)` gives its class a *makeup*: the classes it consists of. One class may be made up twice, by two
-ops; `refine` brings such makeups to their common cuts, and so ties the classes beneath them.
+`(a b)` gives its class a *makeup*: the classes it consists of. One class may be made up twice, by
+two ops; `refine` brings such makeups to their common cuts, and so ties the classes beneath them.
 """
 
 from __future__ import annotations
@@ -91,18 +91,20 @@ class Axes:
             return
         if self.sizes[one] != self.sizes[other]:
             raise CoupleError(
-                f"Two axes that should be one have {self.sizes[one]} and {self.sizes[other]} entries."
+                f"One axis cannot have both {self.sizes[one]} and {self.sizes[other]} entries."
             )
         self.parents[other] = one
         if other in self.makeups:
             self.makeups.setdefault(one, []).extend(self.makeups.pop(other))
 
     def made_of(self, member: Class) -> list[Makeup]:
-        """List the ways in which a class is made up, parts given by the classes that stand for all."""
+        """List the ways in which a class is made up, parts as the classes that stand for all."""
         found = self.makeups.get(self.find(member), ())
         return [Makeup(m.kind, tuple(map(self.find, m.parts))) for m in found]
 
-    def add_makeup(self, member: Class, kind: Literal["sum", "product"], parts: list[Class]) -> None:
+    def add_makeup(
+        self, member: Class, kind: Literal["sum", "product"], parts: list[Class]
+    ) -> None:
         """Note what a class is made of; a single part simply is the class."""
         if len(parts) == 1:
             self.tie(member, parts[0])
@@ -123,7 +125,9 @@ def axes(graph: Graph) -> Axes:
         _add_node(found, node, graph)
     _pass_values(found, graph)
     for output, source in graph.schema.state.items():
-        pairs = zip(found.dims[graph.outputs[output]], found.dims[graph.inputs[source]], strict=True)
+        pairs = zip(
+            found.dims[graph.outputs[output]], found.dims[graph.inputs[source]], strict=True
+        )
         for pair in pairs:
             found.tie(*pair)
     return found

@@ -1,10 +1,10 @@
 """Coupling: which entries of which dims are the same unit.
 
 Knows entries. An axis class that nothing makes up is an *atom*; its entries are units, except that
-constant picks (flips, strides) tie entries of different atoms (sparse connected components). Every other
-class is spelled out as segments laid end to end, each a product of unit columns: `c_attn.weight` of a
-GPT has along its outputs three segments of heads x head_dim. Does not know which of two networks a unit
-belongs to (`_match`).
+constant picks (flips, strides) tie entries of different atoms (sparse connected components).
+Every other class is spelled out as segments laid end to end, each a product of unit columns:
+`c_attn.weight` of a GPT has along its outputs three segments of heads x head_dim. Does not know
+which of two networks a unit belongs to (`_match`).
 """
 
 from __future__ import annotations
@@ -136,8 +136,8 @@ class _Spelling:
         named = set(self.atoms)
         edges, checks = self._picked()
         links = coo_array((np.ones(edges.shape[1], bool), edges), (self.count, self.count))
-        count, unit = connected_components(links, directed=False)
-        unit = unit.astype(np.int64)
+        count, labels = connected_components(links, directed=False)
+        unit: Column = labels.astype(np.int64)
         owners = np.empty(self.count, np.int64)
         for member, column in self.atoms.items():
             owners[column] = member
@@ -177,7 +177,10 @@ class _Spelling:
 
 
 def spell(
-    axes: Axes, member: Class, leaf: Callable[[Class], Column], above: frozenset[Class] = frozenset()
+    axes: Axes,
+    member: Class,
+    leaf: Callable[[Class], Column],
+    above: frozenset[Class] = frozenset(),
 ) -> Layout:
     """Spell a class out down to its atoms, each spelled by `leaf`."""
     member = axes.find(member)

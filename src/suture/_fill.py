@@ -10,7 +10,8 @@ Knows the default policy for entries that have no source:
 | fresh parameter added into a preserved unit | 0 | additive identity |
 | fresh parameter multiplying a preserved unit | 1 | multiplicative identity |
 
-Does not know how units were matched; works on positions, dim by dim, never on entries of the tensor.
+Does not know how units were matched; works on positions, dim by dim, never on entries of the
+tensor.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from suture._plan import Block, Fill, Own, Runs, Sum, Term, Value
 from suture._roles import Use
 
 PRESERVED, READ, WRITTEN = 0, 1, 2
-"""States of a position under one use: preserved, fresh along reads only, fresh along a written axis."""
+"""States of a position under one use: preserved, fresh only along reads, fresh where written."""
 
 States = tuple[int, ...]
 """The state of a position under each use."""
@@ -72,7 +73,11 @@ def fill(
 def _joined(blocks: list[Block], new: Block) -> list[Block]:
     """Add a block, made one with every neighbour of the same filling; copies stay as they are."""
     for at, old in enumerate(blocks):
-        apart = [dim for dim, pair in enumerate(zip(old.region, new.region, strict=True)) if len({*pair}) > 1]
+        apart = [
+            dim
+            for dim, pair in enumerate(zip(old.region, new.region, strict=True))
+            if len({*pair}) > 1
+        ]
         if old.fill == new.fill and not isinstance(old.fill, Sum) and len(apart) == 1:
             region = list(old.region)
             region[apart[0]] = _union(old.region[apart[0]], new.region[apart[0]])
@@ -104,9 +109,7 @@ def _cut(
     ]
 
 
-def _states(
-    number: int, dim: Dim, use: Use, axes: Axes, partner: Column
-) -> NDArray[np.int64]:
+def _states(number: int, dim: Dim, use: Use, axes: Axes, partner: Column) -> NDArray[np.int64]:
     """State of every position of a dim under one use."""
     read = below(axes, {member for at, member in use.reads if at == number})
     flags = spell(axes, dim.axis, lambda atom: np.full(axes.sizes[atom], int(atom in read)))
@@ -161,7 +164,7 @@ def _filling(
 
 
 def _identity(uses: Sequence[Use]) -> Fill:
-    """What a fresh parameter is where it meets preserved units without reading them."""
+    """Fill a fresh parameter where it meets preserved units without reading them."""
     meetings = {None if use.reads or use.lookups else use.meeting for use in uses}
     match meetings:
         case _ if meetings == {"add"}:

@@ -56,7 +56,8 @@ class Graph:
     Attributes:
         values: every tensor met, by index.
         nodes: every op in order of use.
-        parameters: keypath -> value, of those that a call reached; tied ones under their first name.
+        parameters: keypath -> value, of those that a call reached; tied ones under their first
+            name.
         buffers: the same for the buffers that a state dict holds.
         inputs: keypath into the arguments -> value.
         outputs: keypath into the result -> value.
@@ -92,7 +93,11 @@ class Graph:
 
     def _lines(self) -> list[str]:
         named = (self.parameters, self.buffers, self.inputs, self.outputs)
-        lines = [f"{name}={value}:{self.values[value]}\n" for group in named for name, value in group.items()]
+        lines = [
+            f"{name}={value}:{self.values[value]}\n"
+            for group in named
+            for name, value in group.items()
+        ]
         lines += [f"{name}:{tensor}\n" for name, tensor in self.unreached.items()]
         lines += [f"{self.schema}{self.tied}{self.mirrors}\n"]
         lines += [f"{node.op}{node.inputs}{node.outputs}{node.bound.spec}\n" for node in self.nodes]

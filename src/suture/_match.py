@@ -2,15 +2,16 @@
 
 Knows names and signatures. Does not know positions along dims (`_occurrences`) nor fills.
 
-A unit that a schema names has the partner of that name. Every other unit carries a *signature*: the set
-of (paired tensor, dim, factor) it occurs in. Units of equal signature pair in order of occurrence, axis by
-axis. Where wiring changed a signature, the largest overlap is taken and noted; a tie is an error.
+A unit that a schema names has the partner of that name. Every other unit carries a *signature*:
+the set of (paired tensor, dim, factor) it occurs in. Units of equal signature pair in order of
+occurrence, axis by axis. Where wiring changed a signature, the largest overlap is taken and
+noted; a tie is an error.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -100,15 +101,18 @@ def match(source: Units, target: Units) -> Match:
     partner = np.full(target.count, -1, np.int64)
     _by_name(partner, *names)
     shared = {**pairs.tensors, **pairs.inputs, **pairs.outputs}
-    back = {theirs: ours for ours, theirs in shared.items()}
+    back: dict[str, tuple[str, ...]] = {}
+    for name, other in shared.items():
+        back[other] = (*back.get(other, ()), name)
     aligned = _alignments(source, target, shared)
     slots = (
         {dim: alignment.source for dim, alignment in aligned.items()},
         {dim: alignment.target for dim, alignment in aligned.items()},
     )
     theirs = _side(source, back, names[0], used[0], slots[0])
-    ours = _side(target, {name: name for name in shared}, names[1], used[1], slots[1])
-    notes = _by_signature(partner, theirs, ours)
+    ours = _side(target, {name: (name,) for name in shared}, names[1], used[1], slots[1])
+    untied = {name for names in back.values() if len(names) > 1 for name in names}
+    notes = _by_signature(partner, theirs, ours, untied)
     _spell_out(partner, target, aligned)
     return Match(source, target, pairs, partner, aligned, names, used, tuple(notes))
 
@@ -130,32 +134,35 @@ def _by_name(
     partner: Column, source: dict[str, tuple[int, ...]], target: dict[str, tuple[int, ...]]
 ) -> None:
     facts: list[tuple[str, str]] = []
-    claimed: dict[int, int] = {}
+    first: dict[int, str] = {}
     for name, units in target.items():
         for unit, other in zip(units, source.get(name, ()), strict=False):
-            if partner[unit] not in (-1, other) or claimed.get(other, unit) != unit:
-                facts.append((name, "leads to another unit than the names before it"))
-            partner[unit], claimed[other] = other, unit
+            if partner[unit] in (-1, other):
+                partner[unit] = other
+                first.setdefault(unit, name)
+            else:
+                known = first[unit]
+                facts.append((name, f"is one unit with {known} in the target, not in the source"))
     if facts:
         raise MatchError("The names of one unit lead to different partners.", facts)
 
 
 def _side(
     units: Units,
-    called: Mapping[str, str],
+    called: Mapping[str, tuple[str, ...]],
     names: Mapping[str, tuple[int, ...]],
     used: Mapping[str, tuple[Use, ...]],
     aligned: Mapping[Dim, Slots],
 ) -> _Side:
-    """Say where every unit occurs; `called` gives the shared tensors their common name."""
+    """Say where every unit occurs; `called` gives shared tensors their target names."""
     places: dict[Place, Column] = {}
     signature = np.zeros(units.count, np.uint64)
     free = np.ones(units.count, np.bool_)
     written, written_by_others = (np.zeros(units.count, np.bool_) for _ in range(2))
     for name, dim, factor, column in _columns(units):
         shared, reads = name in called, dim >= 0 and _is_read(units, name, dim, used)
-        if shared:
-            place = called[name], dim, _slot(aligned[called[name], dim], factor)
+        for common in called.get(name, ()):
+            place = common, dim, _slot(aligned[common, dim], factor)
             places[place] = column
             signature[column] += _hash(place)
         if not reads and name not in units.graph.outputs:
@@ -166,7 +173,7 @@ def _side(
 
 
 def _slot(slots: Slots, factor: int) -> int:
-    """The aligned place of a factor; both are counted from the innermost."""
+    """Find the aligned place of a factor; both are counted from the innermost."""
     known = sum(slot is not None for slot in slots)
     return len(slots) - 1 - slots.index(known - 1 - factor)
 
@@ -185,7 +192,7 @@ def _columns(units: Units) -> Iterator[tuple[str, int, int, Column]]:
 
 
 def _factors(layout: Layout) -> list[tuple[int, Column]]:
-    """The distinct units of each factor of a layout, factors counted from the innermost."""
+    """List the distinct units of each factor of a layout, factors counted from the innermost."""
     columns: dict[int, list[Column]] = defaultdict(list)
     for segment in layout:
         for factor, column in enumerate(reversed(segment)):
@@ -215,12 +222,12 @@ def _hash(place: Place) -> np.uint64:
     return np.uint64(int.from_bytes(blake2b(repr(place).encode(), digest_size=8).digest()))
 
 
-def _by_signature(partner: Column, source: _Side, target: _Side) -> list[Note]:
+def _by_signature(partner: Column, source: _Side, target: _Side, untied: Set[str]) -> list[Note]:
     """Pair units of equal signature, then of largest overlap."""
     theirs, ours = _groups(source), _groups(target)
     for signature in [s for s in ours if s in theirs]:
         _in_order(partner, theirs.pop(signature), ours.pop(signature), source, target)
-    return _by_overlap(partner, theirs, ours, source, target)
+    return _by_overlap(partner, theirs, ours, source, target, untied)
 
 
 def _groups(side: _Side) -> dict[int, list[Column]]:
@@ -275,12 +282,16 @@ def _by_overlap(
     ours: dict[int, list[Column]],
     source: _Side,
     target: _Side,
+    untied: Set[str],
 ) -> list[Note]:
-    """Pair what wiring changed by the largest number of shared places."""
+    """Pair what wiring changed by the largest number of shared places.
+
+    A source axis pairs once, unless it holds a tied tensor that the target has untied.
+    """
     left = [column for columns in theirs.values() for column in columns]
     candidates = [set(_places(source, column)) for column in left]
     notes: list[Note] = []
-    claims: Counter[int] = Counter()
+    claimed: set[int] = set()
     for column in (column for columns in ours.values() for column in columns):
         places = _places(target, column)
         shared = [len(found.intersection(places)) for found in candidates]
@@ -288,9 +299,12 @@ def _by_overlap(
         if best == 0:
             continue
         chosen = [i for i, count in enumerate(shared) if count == best]
-        claims[chosen[0]] += 1
-        if len(chosen) > 1 or claims[chosen[0]] > 1:
-            raise _tie(places, [candidates[i] for i in chosen])
+        if len(chosen) > 1:
+            raise _tie("several source axes fit", places, [candidates[i] for i in chosen])
+        taken = candidates[chosen[0]]
+        if chosen[0] in claimed and untied.isdisjoint(name for name, *_ in taken):
+            raise _tie("another target axis fits", places, [taken])
+        claimed.add(chosen[0])
         count = min(len(column), len(left[chosen[0]]))
         partner[column[:count]] = left[chosen[0]][:count]
         reason = f"wiring changed; paired by {best} of {len(places)} shared places"
@@ -298,8 +312,8 @@ def _by_overlap(
     return notes
 
 
-def _tie(places: list[Place], candidates: list[set[Place]]) -> MatchError:
-    facts = [("target", _shown(places)), *(("source", _shown(sorted(c))) for c in candidates)]
-    return MatchError(
-        "Wiring changed, and several source axes fit equally well.", facts, "name their entries in both schemas"
-    )
+def _tie(what: str, places: list[Place], candidates: list[set[Place]]) -> MatchError:
+    facts = [("target", _shown(places))]
+    facts += [("source", _shown(sorted(places))) for places in candidates]
+    sentence = f"Wiring changed, and {what} equally well."
+    return MatchError(sentence, facts, "name their entries in both schemas")

@@ -34,7 +34,7 @@ class Names:
         return Names(single, several)
 
     def of_tensor(self, units: Units, tensor: str) -> dict[tuple[int, str], int]:
-        """List `(dim, name) -> position` of a tensor, first occurrences only; dim -1 holds values."""
+        """List `(dim, name) -> first position` of a tensor; dim -1 holds values."""
         dims = dict(enumerate(units.tensors.get(tensor, ())))
         if tensor in units.values:
             dims[-1] = units.values[tensor]

@@ -1,8 +1,8 @@
 """Occurrences: where along a source dim each position of a target dim comes from.
 
-Knows positions. Entries are compared as tuples of units, one per factor; entries that occur several times
-along one dim (the gates of an LSTM, q and k of a fused projection) pair in order if both sides have equally
-many. Does not know how units were matched (`_match`).
+Knows positions. Entries are compared as tuples of units, one per factor; entries that occur
+several times along one dim (the gates of an LSTM, q and k of a fused projection) pair in order if
+both sides have equally many. Does not know how units were matched (`_match`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Positions = NDArray[np.int64]
 """Per target position the source position, -1 where it is fresh."""
 
 IMPLICIT = -2
-"""Stands for a factor of one entry that the other side does not spell out (one head, one channel)."""
+"""Stands for a factor of one entry (one head) that the other side does not spell out."""
 
 
 def positions(
@@ -48,7 +48,7 @@ def positions(
 
 
 def _rows(layout: Layout, slots: Slots, others: Slots) -> NDArray[np.int64]:
-    """The entries of a layout as rows of units, one column per aligned factor."""
+    """Write the entries of a layout as rows of units, one column per aligned factor."""
     wide = rank(layout)
     return np.concatenate([_segment_rows(segment, slots, others, wide) for segment in layout])
 
@@ -56,10 +56,10 @@ def _rows(layout: Layout, slots: Slots, others: Slots) -> NDArray[np.int64]:
 def _segment_rows(
     segment: tuple[Column, ...], slots: Slots, others: Slots, wide: int
 ) -> NDArray[np.int64]:
-    """The entries of one segment; factors that one side lacks are implicit.
+    """Write the entries of one segment as rows; factors that one side lacks are implicit.
 
-    Of a factor that the other side lacks, the first entry is the one that it leaves implicit; the other
-    entries are not there. A segment of fewer factors than its neighbours lacks outer ones.
+    Of a factor that the other side lacks, the first entry is the one that it leaves implicit; the
+    other entries are not there. A segment of fewer factors than its neighbours lacks outer ones.
     """
     lacks = wide - len(segment)
     implicit = np.array([IMPLICIT])
@@ -98,11 +98,17 @@ def _pair(left: Positions, right: Positions, fresh: NDArray[np.bool_], where: st
     if wrong.any():
         at = int(np.flatnonzero(wrong)[0])
         raise MatchError(
-            "One unit occurs a different number of times along a dim, and nothing tells which is which.",
+            "A unit occurs a different number of times along a dim; nothing tells which is which.",
             [
                 ("at", where),
-                ("source", f"{available[at]} times: positions {_listed(order, start[at], available[at])}"),
-                ("target", f"{needed[at]} times: positions {_listed(ours, own_start[at], needed[at])}"),
+                (
+                    "source",
+                    f"{available[at]} times: positions {_listed(order, start[at], available[at])}",
+                ),
+                (
+                    "target",
+                    f"{needed[at]} times: positions {_listed(ours, own_start[at], needed[at])}",
+                ),
             ],
             "name the entries in both schemas",
         )

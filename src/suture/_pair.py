@@ -1,6 +1,7 @@
 """Pairing: which tensors of the two models, and which names of their schemas, belong together.
 
-Knows keypaths, ties and names. Does not know entries (`_match`). Nothing pairs because shapes agree.
+Knows keypaths, ties and names. Does not know entries (`_match`). Nothing pairs because shapes
+agree.
 """
 
 from __future__ import annotations
@@ -76,11 +77,16 @@ def _same_sides(source: Graph, target: Graph) -> None:
     facts = []
     for (ours, theirs), (left, right) in zip(
         _sides(source, target),
-        ((source.schema.inputs, target.schema.inputs), (source.schema.outputs, target.schema.outputs)),
+        (
+            (source.schema.inputs, target.schema.inputs),
+            (source.schema.outputs, target.schema.outputs),
+        ),
         strict=True,
     ):
-        for name in sorted(set(ours) & set(theirs) & (set(left) ^ set(right))):
-            facts.append((name, f"named in the {'source' if name in left else 'target'} only"))
+        facts += [
+            (name, f"named in the {'source' if name in left else 'target'} only")
+            for name in sorted(set(ours) & set(theirs) & (set(left) ^ set(right)))
+        ]
     if facts:
         raise SchemaError(
             "Both schemas must name an input or output, or neither.", facts, "name it on both sides"
@@ -89,7 +95,8 @@ def _same_sides(source: Graph, target: Graph) -> None:
 
 def named_entries(units: Units) -> dict[str, Entry]:
     """Find the units behind every name of a schema, by full name, e.g. `obs.theta`."""
-    graph, entries = units.graph, {}
+    graph = units.graph
+    entries: dict[str, Entry] = {}
     for group in (graph.schema.inputs, graph.schema.outputs):
         for keypath, labels in group.items():
             dims = units.tensors[keypath]
@@ -117,6 +124,4 @@ def _values_of(units: Units, keypath: str, names: tuple[str, ...]) -> list[Entry
 
 def entries_of(layout: Layout) -> list[Entry]:
     """List the entries of a layout, each as the units of its factors."""
-    return [
-        tuple(int(unit) for unit in entry) for segment in layout for entry in product(*segment)
-    ]
+    return [tuple(int(unit) for unit in entry) for segment in layout for entry in product(*segment)]

@@ -1,7 +1,7 @@
 """Planning: from two graphs to a plan.
 
-Knows the order of the steps and how their results become the plan's data. Does not know how units are
-matched (`_match`), how blocks are filled (`_fill`) or what cannot be promised (`_promise`).
+Knows the order of the steps and how their results become the plan's data. Does not know how units
+are matched (`_match`), how blocks are filled (`_fill`) or what cannot be promised (`_promise`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from suture._plan import (
     Block,
     IndexMap,
     Label,
-    Note,
     Own,
     Placement,
     Plan,
@@ -107,7 +106,7 @@ class _Planner:
         return TensorPlan(target, source, kind, blocks, self._labels(name, other), tied)
 
     def _dims(self, name: str, target: Tensor, source: Tensor | None) -> list[Dim]:
-        """The dims of a tensor; those of a fresh one have no source but preserved units all the same."""
+        """List the dims of a tensor; those of a fresh one have preserved units all the same."""
         units, layouts = self.match.target, self.match.target.tensors[name]
         dims = []
         for number, layout in enumerate(layouts):
@@ -155,7 +154,7 @@ class _Planner:
         return Placement(name, left, right, tuple(dims), values, labels)
 
     def _labels(self, target: str | None, source: str | None) -> tuple[Label, ...]:
-        """The named entries along the dims of a tensor, on both sides; dim -1 holds values."""
+        """List the named entries along the dims of a tensor, on both sides; dim -1 holds values."""
         theirs, ours = (
             {} if name is None else side.of_tensor(units, name)
             for side, units, name in zip(
@@ -163,11 +162,13 @@ class _Planner:
             )
         )
         keys = sorted({*ours, *theirs}, key=lambda key: (key[0], ours.get(key, theirs.get(key, 0))))
-        return tuple(Label(dim, name, theirs.get((dim, name)), ours.get((dim, name))) for dim, name in keys)
+        return tuple(
+            Label(dim, name, theirs.get((dim, name)), ours.get((dim, name))) for dim, name in keys
+        )
 
 
 def _set_apart(name: str, target: Tensor, source: Tensor | None, match: Match) -> str:
-    """Why a tensor is taken or left whole, if it is: nothing is known of its units, or it is structure."""
+    """Say why a tensor is taken or left whole: its units are unknown, or it is structure."""
     ours, theirs = match.target.graph, match.source.graph
     if name in ours.buffers and target.dtype in COUNTED:
         return "integers that the model computes with: the target's structure"

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
+
+from suture._couple import Column, Layout
 from suture._match import Match
 from suture._plan import Note, Placement, TensorPlan
 from suture._side import READ, Side, sides
@@ -32,6 +35,7 @@ def promise(
         *_mixing(target, "fresh"),
         *_mixing(source, "lost"),
         *_lost_reads(source),
+        *_rewired(match),
         *_fresh_paths(target),
         *_lost_paths(source),
         *_other_ops(source, target),
@@ -61,6 +65,27 @@ def _lost_reads(source: Side) -> Iterator[Note]:
             if how == READ and source.loses_inner(names[name]):
                 reason = f"lost units were read by {source.op(number)}"
                 yield Note("inexact", source.where(names[name]), reason)
+
+
+def _rewired(match: Match) -> Iterator[Note]:
+    """Find preserved units that a preserved tensor meets in the source and not in the target."""
+    source, target = match.source, match.target
+    kept = np.zeros(source.count, np.bool_)
+    kept[match.partner[match.partner >= 0]] = True
+    apart = {*source.graph.unreached, *target.graph.unreached} - {*source.graph.mirrors}
+    for name, other in match.pairs.tensors.items():
+        dims = zip(source.tensors[other], target.tensors[name], strict=False)
+        for dim, (theirs, ours) in enumerate(dims):
+            met = np.zeros(source.count + 2, np.bool_)
+            met[match.partner[_units(ours)]] = True  # -1 and -2 mark the two places at the end
+            gone = kept[_units(theirs)] & ~met[_units(theirs)]
+            if gone.any() and not apart.intersection((name, other)):
+                reason = "preserved units meet it in the source, and in the target they do not"
+                yield Note("inexact", f"{name} dim {dim}", reason)
+
+
+def _units(layout: Layout) -> Column:
+    return np.concatenate([column for segment in layout for column in segment])
 
 
 def _fresh_paths(side: Side) -> Iterator[Note]:

@@ -1,8 +1,9 @@
 """Refinement: one axis class that is made up in several ways is brought to their common cuts.
 
-Knows sums and products of classes. Does not know entries. Equal makeups tie their parts; `(4 6)` and
-`(8 3)` become `(4 2 3)`; `5+7` and `3+9` become `3+2+7`; a sum cut along the rows of a product cuts the
-first factor. What cannot be brought together is left standing, to be checked against the maps found.
+Knows sums and products of classes. Does not know entries. Equal makeups tie their parts; `(4 6)`
+and `(8 3)` become `(4 2 3)`; `5+7` and `3+9` become `3+2+7`; a sum cut along the rows of a
+product cuts the first factor. What cannot be brought together is left standing, to be checked
+against the maps found.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ from suture._axes import Axes, Class, Makeup
 
 
 def refine(axes: Axes) -> None:
-    """Tie and split classes until every class is made up in one way, or in ways that do not meet."""
-    while any([_settle(axes, member) for member in list(axes.makeups)]):
-        pass
+    """Tie and split classes until each is made up in one way, or in ways that do not meet."""
+    waiting = list(axes.makeups)
+    while waiting:
+        if _settle(axes, waiting.pop()):
+            waiting = list(axes.makeups)
 
 
 def _settle(axes: Axes, member: Class) -> bool:
@@ -27,10 +30,7 @@ def _settle(axes: Axes, member: Class) -> bool:
     axes.makeups[member] = makeups
     if not makeups:
         del axes.makeups[member]
-    for first, second in _pairs(makeups):
-        if _meet(axes, member, first, second):
-            return True
-    return False
+    return any(_meet(axes, member, first, second) for first, second in _pairs(makeups))
 
 
 def _pairs(makeups: list[Makeup]) -> list[tuple[Makeup, Makeup]]:
@@ -40,18 +40,23 @@ def _pairs(makeups: list[Makeup]) -> list[tuple[Makeup, Makeup]]:
 
 
 def _meet(axes: Axes, member: Class, first: Makeup, second: Makeup) -> bool:
-    match first.kind, second.kind:
-        case "sum", "sum":
-            merged = _merge_sums(axes, first.parts, second.parts)
-        case "product", "product":
-            merged = _merge_products(axes, first.parts, second.parts)
-        case _:
-            merged = _cut_product(axes, first.parts, second.parts)
+    merged = _merged(axes, first, second)
     if merged is None:
         return False
     kept = [m for m in axes.makeups[axes.find(member)] if m not in (first, second)]
     axes.makeups[axes.find(member)] = [*kept, merged]
     return True
+
+
+def _merged(axes: Axes, first: Makeup, second: Makeup) -> Makeup | None:
+    """Bring two makeups to their common cuts; None if they have none."""
+    match first.kind, second.kind:
+        case "sum", "sum":
+            return _merge_sums(axes, first.parts, second.parts)
+        case "product", "product":
+            return _merge_products(axes, first.parts, second.parts)
+        case _:
+            return _cut_product(axes, first.parts, second.parts)
 
 
 def _sizes(axes: Axes, parts: tuple[Class, ...]) -> list[int]:
@@ -98,7 +103,9 @@ def _merge_products(axes: Axes, one: tuple[Class, ...], other: tuple[Class, ...]
 
 
 def _split_products(axes: Axes, one: tuple[Class, ...], other: tuple[Class, ...]) -> Makeup | None:
-    cuts = sorted({cut for parts in (one, other) for cut in accumulate(_sizes(axes, parts), int.__mul__)})
+    cuts = sorted(
+        {cut for parts in (one, other) for cut in accumulate(_sizes(axes, parts), int.__mul__)}
+    )
     if any(larger % smaller for smaller, larger in pairwise(cuts)):
         return None
     pieces = [axes.new(larger // smaller) for smaller, larger in pairwise([1, *cuts])]

@@ -1,10 +1,11 @@
 """Roles: what an op does with each dim of a parameter when it meets data.
 
-Knows how a parameter is followed through views and arithmetic with other parameters up to the op where
-it meets data. Does not know which entries are fresh (`_fill`).
+Knows how a parameter is followed through views and arithmetic with other parameters up to the op
+where it meets data. Does not know which entries are fresh (`_fill`).
 
-At that op an axis of the parameter that reaches the result is *written*; one that does not is *read*
-(contracted with data, or a kernel's taps), unless integers choose along it: then it is *looked up*.
+At that op an axis of the parameter that reaches the result is *written*; one that does not is
+*read* (contracted with data, or a kernel's taps), unless integers choose along it: then it is
+*looked up*.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ def has_data(node: Node, tags: Mapping[int, Tags], graph: Graph) -> bool:
 
 
 def _along(node: Node, tags: Mapping[int, Tags]) -> dict[str, frozenset[Tag]]:
-    """The parameter dims that each axis of a node comes from."""
+    """Find the parameter dims that each axis of a node comes from."""
     along: dict[str, frozenset[Tag]] = defaultdict(frozenset)
     for operand, value in zip(node.bound.inputs, node.inputs, strict=True):
         for dim, tag in zip(operand.dims, tags.get(value, ()), strict=False):
@@ -93,7 +94,7 @@ def _along(node: Node, tags: Mapping[int, Tags]) -> dict[str, frozenset[Tag]]:
 
 
 def _meeting_places(node: Node, tags: Mapping[int, Tags], graph: Graph) -> list[int]:
-    """The operands at which parameters meet data; of parameters alone that contract, the last reads."""
+    """List the operands at which parameters meet data; of parameters alone, the last reads."""
     places = [place for place, value in enumerate(node.inputs) if value in tags]
     if has_data(node, tags, graph):
         return places
@@ -123,6 +124,12 @@ def _uses_at(
                     groups["taps"] |= {role} if axis not in met else set()
     meeting = node.algebra[place].meeting
     return {
-        name: Use(number, *(frozenset(groups[g]) for g in ("reads", "taps", "lookups")), meeting)
+        name: Use(
+            number,
+            frozenset(groups["reads"]),
+            frozenset(groups["taps"]),
+            frozenset(groups["lookups"]),
+            meeting,
+        )
         for name, groups in found.items()
     }

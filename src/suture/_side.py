@@ -1,7 +1,7 @@
-"""One side of a match, looked at node by node: what is preserved where, and on the way to which output.
+"""One side of a match, node by node: what is preserved where, and on the way to which output.
 
-Knows one graph with its units and which of them have a partner. Does not know what follows for the plan
-(`_promise`).
+Knows one graph with its units and which of them have a partner. Does not know what follows for
+the plan (`_promise`).
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class Side:
         return Counter(name for name in names if name is not None)
 
     def _computes(self, node: Node) -> str | None:
-        """Name what a node computes; None if it only moves entries, or adds or multiplies a parameter.
+        """Name what a node computes; None if it moves entries, or adds or multiplies a parameter.
 
         Those parameters are accounted for one by one: a fresh one starts as the identity.
         """
@@ -99,7 +99,9 @@ class Side:
             return None
         bilinear = sum(a.linear and a.meeting == "mul" for a in node.algebra) == 2
         if contracted and bilinear and all(a.linear for a in node.algebra):
-            mixed = any(axis.mixed for o in node.bound.inputs for d in o.dims for p in d for axis in p)
+            mixed = any(
+                axis.mixed for o in node.bound.inputs for d in o.dims for p in d for axis in p
+            )
             return node.op.rpartition(".")[0] if mixed else "contraction"
         return node.op.rpartition(".")[0]
 
@@ -111,7 +113,7 @@ class Side:
                 yield from ((name, use) for use in uses if use.node in relevant)
 
     def meetings(self, number: int) -> dict[str, str]:
-        """How the entries of each axis of a node meet each other, where they do; see `_meetings`."""
+        """Say how the entries of each axis of a node meet each other; see `_meetings`."""
         node = self.units.graph.nodes[number]
         if not has_data(node, self.parameters, self.units.graph):
             return {}
@@ -138,8 +140,7 @@ class Side:
 
 
 def sides(match: Match) -> tuple[Side, Side]:
-    """Look at both sides of a match: the source, where units are lost, and the target, where they are
-    fresh."""
+    """Look at both sides of a match: the source, which loses units, and the target."""
     back = np.full(match.source.count, -1, np.int64)
     known = np.flatnonzero(match.partner >= 0)
     back[match.partner[known]] = known
@@ -168,7 +169,7 @@ def _side(
 
 
 def _relevant(side: Side, outputs: Iterable[str]) -> list[int]:
-    """The nodes, in order, that lead to a shared output and give something preserved."""
+    """List the nodes, in order, that lead to a shared output and give something preserved."""
     graph, axes = side.units.graph, side.units.axes
     needed = {graph.outputs[name] for name in outputs}
     found = []

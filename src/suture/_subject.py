@@ -19,10 +19,10 @@ class Subject:
             sequence of at least 2 keep sizes apart from the broadcasting 1.
         kwargs: example keyword arguments.
         schema: names of input and output entries.
-        call: `call(model, *args, **kwargs)` in place of `model(*args, **kwargs)`, where one forward does
-            not reach everything (a policy that samples, a critic, a target network).
-        mirror: prefix of a twin that no call reaches -> prefix of the module whose plan it takes, e.g.
-            `{"q_net_target": "q_net"}`.
+        call: `call(model, *args, **kwargs)` in place of `model(*args, **kwargs)`, where one
+            forward does not reach everything (a policy that samples, a critic, a target network).
+        mirror: prefix of a twin that no call reaches -> prefix of the module whose plan it takes,
+            e.g. `{"q_net_target": "q_net"}`.
 
     Example:
         >>> Subject(lambda x: x, (1,)).args

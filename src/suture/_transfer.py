@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from suture._adapter import adapter, trace
 from suture._apply import apply
@@ -40,15 +43,25 @@ def transfer(source: Subject, target: Subject) -> Plan:
         True
     """
     made = plan(trace(source), trace(target))
-    ours = adapter(target.model)
-    before = copy.deepcopy(ours.state(target.model))
-    ours.load(target.model, apply(made, adapter(source.model).state(source.model), before))
-    try:
+    with _all_or_nothing(target.model):
+        before = adapter(target.model).state(target.model)
+        new = apply(made, adapter(source.model).state(source.model), before)
+        adapter(target.model).load(target.model, new)
         _check(made, verify(made, source, target))
-    except BaseException:
-        ours.load(target.model, before)
-        raise
     return made
+
+
+@contextmanager
+def _all_or_nothing(model: Any) -> Iterator[None]:
+    """Give a model its old weights back unless everything went well."""
+    ours, done = adapter(model), False
+    before = copy.deepcopy(ours.state(model))
+    try:
+        yield
+        done = True
+    finally:
+        if not done:
+            ours.load(model, before)
 
 
 def _check(made: Plan, report: Report) -> None:

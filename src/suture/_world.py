@@ -1,10 +1,11 @@
-"""World states: one assignment of values to everything that both models see, in each model's layout.
+"""World states: values of everything that both models see, in each model's layout.
 
 Knows how the plan places the entries of inputs. Does not know a framework, nor what is compared.
 
-A state is drawn (or given) in the target's layout; the source's inputs are filled from it. What the source
-alone sees is held at 0: that is the value at which the plan drops it. Integers that choose from an axis are
-drawn among the values that both sides know; other integers and booleans keep their example values.
+A state is drawn (or given) in the target's layout; the source's inputs are filled from it. What
+the source alone sees is held at 0: that is the value at which the plan drops it. Integers that
+choose from an axis are drawn among the values that both sides know; other integers and booleans
+keep their example values.
 """
 
 from __future__ import annotations

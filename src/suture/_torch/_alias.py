@@ -1,13 +1,13 @@
-"""Views and in-place writes, turned into values: who shares memory with whom, and who is out of date.
+"""Views and in-place writes turned into values: who shares memory, and who is out of date.
 
-Knows how a write through a view reaches its storage's owner and every other view. Does not know what
-an op means: it replays ops through the recorder that owns it.
+Knows how a write through a view reaches its storage's owner and every other view. Does not know
+what an op means: it replays ops through the recorder that owns it.
 
 A storage is known by its owner, the tensor that was there first. A view remembers the view ops that
 lead from the owner to it. A write through a view is undone op by op up to the owner (`select` by
-`select_scatter`, `view` by the `view` back); another view notices that the owner has a newer version
-and replays its ops on it. This is the functionalisation of torch, kept small because it has to serve
-shapes only.
+`select_scatter`, `view` by the `view` back); another view notices that the owner has a newer
+version and replays its ops on it. This is the functionalisation of torch, kept small because it
+has to serve shapes only.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ViewStep:
-    """One view op on the way from the owner: its op, arguments, and which of its results was taken."""
+    """One view op on the way from the owner: op, arguments, and which result was taken."""
 
     op: Any
     arguments: Arguments
@@ -82,11 +82,11 @@ class Aliases:
         self._by_id[id(tensor)] = Alias(alias.storage, (*alias.steps, step), tensor, version)
 
     def rebind(self, tensor: torch.Tensor, other: torch.Tensor) -> None:
-        """Let a tensor take another's place: `transpose_` makes one a view, a stand-in speaks for it."""
+        """Let a tensor take another's place: `transpose_` makes one a view."""
         self._by_id[id(tensor)] = self._by_id[id(other)]
 
     def replace(self, tensor: torch.Tensor, stand_in: torch.Tensor) -> None:
-        """Let a stand-in hold what a tensor holds, because the tensor is about to change its shape."""
+        """Let a stand-in hold what a tensor holds that is about to change its shape."""
         self.rebind(stand_in, tensor)
         for alias in self._by_id.values():
             if alias.contents is tensor:
@@ -159,7 +159,9 @@ def _undo_piece(
     if str(step.op._overloadpacket) == "aten.unbind":
         named = {"self": stage, "src": written, "dim": dim, "index": which}
         return _tensor(run(aten.select_scatter.default, named))
-    start = sum(piece.shape[dim] for piece in run(step.op, {**step.arguments, step.source(): stage})[:which])
+    start = sum(
+        piece.shape[dim] for piece in run(step.op, {**step.arguments, step.source(): stage})[:which]
+    )
     end = start + written.shape[dim]
     named = {"self": stage, "src": written, "dim": dim, "start": start, "end": end, "step": 1}
     return _tensor(run(aten.slice_scatter.default, named))

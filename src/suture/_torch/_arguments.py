@@ -18,7 +18,7 @@ from suture._subject import Subject
 
 
 def distinct(subject: Subject) -> Subject:
-    """Give every place among the example arguments a tensor object of its own: one may stand twice."""
+    """Give every place among the example arguments a tensor of its own: one may stand twice."""
     seen: set[int] = set()
 
     def own(leaf: Any) -> Any:

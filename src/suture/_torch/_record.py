@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import torch
@@ -36,8 +36,9 @@ _RANDOM = torch.Tag.nondeterministic_seeded
 class Recording:
     """What has been seen so far: values by index, nodes in order, and what is known of the values.
 
-    `real` holds entries where they are known, `constant` the values that depend on neither weights nor
-    inputs, `index` the value of each tensor by identity, `kept` every tensor so that no identity is reused.
+    `real` holds entries where they are known, `constant` the values that depend on neither
+    weights nor inputs, `index` the value of each tensor by identity, `kept` every tensor so that
+    no identity is reused.
     """
 
     values: list[Value] = field(default_factory=list)
@@ -48,7 +49,9 @@ class Recording:
     kept: list[torch.Tensor] = field(default_factory=list)
     aliases: Aliases = field(default_factory=Aliases)
 
-    def add(self, tensor: torch.Tensor, real: torch.Tensor | None = None, *, constant: bool = False) -> int:
+    def add(
+        self, tensor: torch.Tensor, real: torch.Tensor | None = None, *, constant: bool = False
+    ) -> int:
         """Make a tensor a value of its own."""
         value = len(self.values)
         self.values.append(Value(tuple(tensor.shape), short(tensor.dtype)))
@@ -73,7 +76,7 @@ class Recorder(TorchDispatchMode):
     """Runs ops on meta tensors and records them; the model sees nothing but meta tensors."""
 
     def __init__(self, recording: Recording, where: Callable[[], tuple[str, str]]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.recording = recording
         self.where = where
 
@@ -94,7 +97,9 @@ class Recorder(TorchDispatchMode):
         """Stand in for a tensor that is neither parameter nor input: a constant of the model."""
         if id(tensor) in self.recording.index:
             return tensor
-        stand_in = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+        stand_in = torch.empty_strided(
+            tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta"
+        )
         self.recording.add(stand_in, None if tensor.is_meta else tensor.cpu(), constant=True)
         self.recording.index[id(tensor)] = self.recording.index[id(stand_in)]
         self.recording.aliases.rebind(tensor, stand_in)
@@ -112,7 +117,7 @@ class Recorder(TorchDispatchMode):
         return self.recording.see(tensor, self._value(tensor))
 
     def _answer(self, op: OpOverload, named: Mapping[str, Any]) -> Any:
-        """Answer a question that Python asks of values (`.item()`, `bool()`), where they are known."""
+        """Answer what Python asks of values (`.item()`, `bool()`), where they are known."""
         real = self._real(named)
         if real is None:
             raise self._undecided(op, named)
@@ -163,8 +168,8 @@ class Recorder(TorchDispatchMode):
     def _run(self, op: OpOverload, given: Mapping[str, Any]) -> Any:
         """Run a functional op on shapes and record it, or what it decomposes into.
 
-        The op runs on the tensors as the model holds them, whose strides decide what torch does next;
-        what is recorded are the values that they hold at present.
+        The op runs on the tensors as the model holds them, whose strides decide what torch does
+        next; what is recorded are the values that they hold at present.
         """
         named = self._positions(op, dict(given))
         real = None if _RANDOM in op.tags else self._real(named)
@@ -186,7 +191,7 @@ class Recorder(TorchDispatchMode):
         return result
 
     def _positions(self, op: OpOverload, named: dict[str, Any]) -> dict[str, Any]:
-        """Replace known boolean masks among indices by the positions they pick: shapes need them."""
+        """Replace known masks among indices by the positions they pick: shapes need them."""
         indices = named.get("indices")
         if not isinstance(indices, (list, tuple)):
             return named
@@ -197,7 +202,7 @@ class Recorder(TorchDispatchMode):
         return {**named, "indices": spread}
 
     def _picked(self, mask: torch.Tensor) -> list[torch.Tensor]:
-        """The positions that a known mask picks, one tensor per dim of the mask."""
+        """Find the positions that a known mask picks, one tensor per dim of the mask."""
         value = self._value(mask)
         if value not in self.recording.real:
             raise self._undecided(aten.nonzero_numpy.default, {"self": mask})
@@ -294,13 +299,13 @@ class Recorder(TorchDispatchMode):
         return Place(module, kind, _line())
 
 
-@lru_cache(maxsize=None)
+@cache
 def _gives_tensors(op: OpOverload) -> bool:
     return any("Tensor" in str(result.type) for result in op._schema.returns)
 
 
 def _sizes_follow_values(op: OpOverload) -> bool:
-    """Whether an op's results have sizes that only values tell; masks among indices are known by then."""
+    """Whether only values tell the sizes of an op's results; masks in indices are known by then."""
     indexes = any(argument.name == "indices" for argument in op._schema.arguments)
     return torch.Tag.dynamic_output_shape in op.tags and not indexes
 

@@ -1,4 +1,4 @@
-"""State dicts: what a model calls its tensors, which are tied, and which a checkpoint would hold."""
+"""State dicts: what a model calls its tensors, which are tied, and which a checkpoint holds."""
 
 from __future__ import annotations
 
@@ -29,11 +29,7 @@ class StateDict:
     @staticmethod
     def of(model: nn.Module) -> StateDict:
         """List a model's tensors; refuse those that have no shape yet."""
-        if not isinstance(model, nn.Module):
-            raise TraceError(
-                f"A torch model is a torch.nn.Module, not {type(model).__name__}.", hint="see Subject"
-            )
-        named = [*model.named_parameters(remove_duplicate=False)]
+        named: list[tuple[str, torch.Tensor]] = [*model.named_parameters(remove_duplicate=False)]
         parameters = frozenset(name for name, _ in named)
         named += model.named_buffers(remove_duplicate=False)
         lazy = [("lazy", name) for name, tensor in named if nn.parameter.is_lazy(tensor)]

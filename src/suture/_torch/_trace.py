@@ -1,7 +1,7 @@
 """Trace for torch: run a model once on shapes alone and hand over what was seen as a `Graph`.
 
-Knows modules, state dicts and call signatures. Does not know ops (`_record`), nor how a model is put
-back as it was (`_undisturbed`).
+Knows modules, state dicts and call signatures. Does not know ops (`_record`), nor how a model is
+put back as it was (`_undisturbed`).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def trace(subject: Subject) -> Graph:
 
 
 class _Called(nn.Module):
-    """The model together with the way it is called, so that one functional call reaches everything."""
+    """The model with the way it is called, so that one functional call reaches everything."""
 
     def __init__(self, subject: Subject) -> None:
         super().__init__()
@@ -135,7 +135,9 @@ class _Tracing:
             )
         return outputs
 
-    def _graph(self, known: dict[str, int], inputs: dict[str, int], outputs: dict[str, int]) -> Graph:
+    def _graph(
+        self, known: dict[str, int], inputs: dict[str, int], outputs: dict[str, int]
+    ) -> Graph:
         recording, schema = self.recording, self.subject.schema or Schema()
         check(schema, self._shapes(inputs), self._shapes(outputs))
         used = {value for node in recording.nodes for value in node.inputs} | set(outputs.values())
@@ -177,7 +179,7 @@ def _on_meta(tensor: torch.Tensor) -> torch.Tensor:
 
 
 def _origin(error: BaseException) -> str:
-    """The line of the user's code where an error came from."""
+    """Find the line of the user's code where an error came from."""
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
@@ -187,7 +189,7 @@ def _origin(error: BaseException) -> str:
 
 
 def _entries(tensor: torch.Tensor | None) -> Any:
-    """A constant's entries as a numpy array; None where they are not known."""
+    """Write a constant's entries as a numpy array; None where they are not known."""
     if tensor is None:
         return None
     return (tensor.float() if tensor.dtype is torch.bfloat16 else tensor).numpy()
@@ -203,7 +205,9 @@ def _mirrors(
     for prefix, twin in given.items():
         names = _under(prefix, unreached)
         if not names:
-            calls = "the call reaches it" if _under(prefix, reached) else "the model has no such module"
+            calls = (
+                "the call reaches it" if _under(prefix, reached) else "the model has no such module"
+            )
             facts.append((prefix, f"is no unreached module: {calls}"))
             hints.append(near_miss(prefix, _modules(unreached)))
         for name in names:

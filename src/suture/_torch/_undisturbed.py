@@ -1,4 +1,4 @@
-"""Running a model without a trace of it: attributes, mode, random states and torch's switches return.
+"""Running a model without a trace of it: attributes, mode, random states, switches return.
 
 Knows what a forward may leave behind. Does not know what is run meanwhile.
 """
@@ -50,13 +50,13 @@ def _copied(attributes: dict[str, Any]) -> dict[str, Any]:
 def _random_states_kept() -> Iterator[None]:
     """Keep the states of torch on every device in use, of numpy and of `random`."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    python, numpy = random.getstate(), np.random.get_state()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 (the legacy state is kept too)
     with torch.random.fork_rng(devices=devices):
         try:
             yield
         finally:
             random.setstate(python)
-            np.random.set_state(numpy)
+            np.random.set_state(numpy)  # noqa: NPY002
 
 
 @contextmanager

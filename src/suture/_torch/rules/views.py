@@ -111,7 +111,7 @@ def _ones(old: Shape, new: Shape, factors: Sequence[_Factor]) -> list[_One]:
 def _partners(
     ours: list[int], theirs: list[int], home: _Factor | None
 ) -> Iterator[tuple[int | None, int | None]]:
-    """Pair the sizes of one between the same factors; the last of the fewer is made of those left over."""
+    """Pair sizes of one between the same factors; the last of the fewer takes what is left."""
     if not ours or not theirs:
         _, old, new = home or (1, None, None)
         yield from ((dim, new) for dim in ours)
