@@ -1,0 +1,136 @@
+"""Promises: an exact plan keeps the outputs to rounding, another says where it does not and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from measured import ROUNDING, carried, fates, notes
+from nets import Net, generic, given, listed, mlp, subject
+from small import planned
+from suture import Categorical, Subject
+
+
+def test_a_feature_that_is_gone() -> None:
+    """The old function is kept where the feature is zero: a condition with its name."""
+    source = subject(mlp(4), given(3), inputs={"x": listed("abc")})
+    target = subject(mlp(4, 2), given(2), inputs={"x": listed("ca")})
+    plan, apart = carried(source, target)
+    assert notes(plan, "condition") == ["x.b: is gone: the old function as if it were 0"]
+    assert notes(plan, "inexact") == []
+    assert apart < ROUNDING
+
+
+def test_a_category_that_is_gone() -> None:
+    """The old function is kept wherever it does not occur."""
+
+    def table(names: str) -> Subject:
+        model = Net(lambda m, x: m.table(x), table=nn.Embedding(len(names), 4))
+        ids = torch.zeros(2, 7, dtype=torch.int64)
+        return subject(model, ids, inputs={"x": Categorical(names)})
+
+    plan, apart = carried(table("abc"), table("ca"))
+    assert notes(plan, "condition") == ["x.b: is gone: the old function where it does not occur"]
+    assert apart < ROUNDING
+
+
+def test_a_wider_norm() -> None:
+    """A norm mixes new units with preserved ones: named, and measured."""
+
+    def net(width: int) -> Subject:
+        return subject(mlp(width, norm=nn.LayerNorm(width)), given())
+
+    plan, apart = carried(net(4), net(6))
+    units = "into.weight dim 0, into.bias dim 0, norm.weight dim 0 and 2 more"
+    reason = "fresh units are mixed with preserved ones by native_layer_norm in norm"
+    assert notes(plan, "inexact") == [f"{units}: {reason}"]
+    assert apart > ROUNDING
+
+
+def test_a_larger_head_dim() -> None:
+    """Queries and keys contract new units with each other."""
+
+    def net(size: int) -> Subject:
+        def forward(m: Any, x: Tensor) -> Any:
+            q, k, v = (p(x).unflatten(-1, (2, -1)).transpose(1, 2) for p in (m.q, m.k, m.v))
+            return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+
+        parts = {"q": nn.Linear(5, 2 * size), "k": nn.Linear(5, 2 * size), "v": nn.Linear(5, 6)}
+        return subject(generic(Net(forward, **parts)), torch.randn(4, 7, 5))
+
+    plan, apart = carried(net(4), net(6))
+    assert len(notes(plan, "inexact")) > 0
+    assert all("contracted with other data" in note for note in notes(plan, "inexact"))
+    assert apart > ROUNDING
+
+
+def test_a_narrower_layer() -> None:
+    """Lost units were read: named, and measured."""
+    plan, apart = carried(subject(mlp(6), given()), subject(mlp(4), given()))
+    units = "into.weight dim 0, into.bias dim 0, out.weight dim 1"
+    assert notes(plan, "inexact") == [f"{units}: lost units were read by addmm in out"]
+    assert apart > ROUNDING
+
+
+def test_another_activation() -> None:
+    """What is computed otherwise is counted op by op."""
+
+    def net(activation: nn.Module) -> Subject:
+        return subject(mlp(4, between=activation), given())
+
+    plan, apart = carried(net(nn.Tanh()), net(nn.Sigmoid()))
+    assert notes(plan, "inexact") == [
+        "ops: the target computes otherwise: + aten.sigmoid x1, - aten.tanh x1",
+    ]
+    assert apart > ROUNDING
+
+
+def test_a_layer_inserted() -> None:
+    """What read preserved units and reads new ones instead is named."""
+
+    def net(*, deeper: bool) -> Subject:
+        model = Net(
+            lambda m, x: m.out(m.mid(m.into(x).relu()).relu() if deeper else m.into(x).relu()),
+            into=nn.Linear(3, 4),
+            mid=nn.Linear(4, 5),
+            out=nn.Linear(5 if deeper else 4, 2),
+        )
+        if not deeper:
+            del model.mid
+        return subject(generic(model), given())
+
+    plan, apart = carried(net(deeper=False), net(deeper=True))
+    assert (
+        "out.weight dim 1: preserved units meet it in the source, and in the target they do not"
+        in (notes(plan, "inexact"))
+    )
+    assert apart > ROUNDING
+
+
+def test_models_with_no_output_in_common() -> None:
+    """Nothing can be kept or compared, and the plan says so."""
+    source = subject(mlp(4), given())
+    target = subject(mlp(4), given(), call=lambda model, x: {"logits": model(x)})
+    assert notes(planned(source, target), "inexact") == [
+        "outputs: the source gives output, the target logits: nothing can be kept or compared",
+    ]
+
+
+def test_another_dtype() -> None:
+    """Casts are listed."""
+    plan = planned(subject(mlp(4), given()), subject(mlp(4).double(), given().double()))
+    tensors = ("into.weight", "into.bias", "out.weight", "out.bias")
+    assert notes(plan, "cast") == [f"{name}: f32 becomes f64" for name in tensors]
+
+
+@pytest.mark.parametrize("width", [1, 4])
+def test_a_network_into_itself(width: int) -> None:
+    """Everything is copied, and the plan is exact."""
+    plan, apart = carried(subject(mlp(width), given()), subject(mlp(width), given()))
+    assert {*fates(plan).values()} == {"copied"}
+    assert plan.exact
+    assert apart == 0
