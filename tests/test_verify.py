@@ -230,3 +230,24 @@ def test_a_report_of_nothing() -> None:
     report = Report((), 8)
     assert (report.max_abs_diff, report.max_rel_diff) == (0.0, 0.0)
     assert str(report) == "8 world states"
+
+
+def test_models_that_count() -> None:
+    """What a forward counts in a buffer is as before, and so is what it replaces."""
+
+    def counting(m: Any, x: Tensor) -> Any:
+        m.calls += 1
+        m.last = x.mean(0)
+        return m.layer(x)
+
+    def net(width: int) -> Subject:
+        model = Net(counting, layer=nn.Linear(3, width))
+        model.register_buffer("calls", torch.tensor([5.0]))
+        model.register_buffer("last", torch.zeros(3))
+        return subject(model, given())
+
+    source, target = net(4), net(6)
+    suture.verify(applied(source, target), source, target)
+    for model in (source.model, target.model):
+        assert torch.equal(model.get_buffer("calls"), torch.tensor([5.0]))
+        assert torch.equal(model.get_buffer("last"), torch.zeros(3))

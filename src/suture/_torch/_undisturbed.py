@@ -22,6 +22,7 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
     """Run a model in evaluation mode with plain kernels, then put everything back as it was."""
     with ExitStack() as stack:
         stack.enter_context(_attributes_kept(model))
+        stack.enter_context(_buffers_kept(model))
         stack.enter_context(_random_states_kept())
         stack.enter_context(_plain_kernels())
         model.eval()
@@ -38,6 +39,19 @@ def _attributes_kept(model: nn.Module) -> Iterator[None]:
         for module, attributes in kept:
             module.__dict__.clear()
             module.__dict__.update(attributes)
+
+
+@contextmanager
+def _buffers_kept(model: nn.Module) -> Iterator[None]:
+    """Undo what a forward writes into buffers in place: counters, caches."""
+    writable = [buffer for buffer in model.buffers() if not buffer.is_inference()]
+    buffers = [(buffer, buffer._version, buffer.clone()) for buffer in writable]
+    try:
+        yield
+    finally:
+        for buffer, version, before in buffers:
+            if buffer._version != version:
+                buffer.copy_(before)
 
 
 def _copied(attributes: dict[str, Any]) -> dict[str, Any]:
