@@ -60,6 +60,11 @@ def assigned_slice(m: Layers, x: Tensor) -> Any:
     return m.out(h)
 
 
+def column_stood_in(m: Layers, x: Tensor) -> Any:
+    h = m.a(x)
+    return m.out(torch.cat([h[:, :1], m.one(x)[:, 0].unsqueeze(1), h[:, 2:]], 1))
+
+
 def column_replaced(m: Layers, x: Tensor) -> Any:
     h = m.a(x)
     return m.out(torch.cat([h[:, :1], m.one(x), h[:, 2:]], 1))
@@ -144,6 +149,10 @@ def zeros_filled_column_by_column(m: Layers, x: Tensor) -> Any:
     return m.out(h)
 
 
+def columns_stacked(m: Layers, x: Tensor) -> Any:
+    return m.out(torch.stack([m.a(x)[:, column] for column in range(4)], 1))
+
+
 def rectified_in_place(m: Layers, x: Tensor) -> Any:
     h = m.a(x)
     h.relu_()
@@ -168,15 +177,15 @@ def rows_added_through_a_view(m: Layers, x: Tensor) -> Any:
 
 
 def rows_added(m: Layers, x: Tensor) -> Any:
-    first, second = m.a(x).view(-1, 2, 2).split(1, 1)
-    return m.out(torch.cat([first + second, second], 1).view(-1, 4))
+    h = m.a(x).view(-1, 2, 2)
+    return m.out(torch.cat([(h[:, 0] + h[:, 1]).unsqueeze(1), h[:, 1:]], 1).view(-1, 4))
 
 
 SAME = [
-    (assigned_column, column_replaced),
+    (assigned_column, column_stood_in),
     (assigned_through_t, column_replaced),
     (assigned_after_transpose_in_place, column_replaced),
-    (copied_into_an_unbound_piece, column_replaced),
+    (copied_into_an_unbound_piece, column_stood_in),
     (assigned_slice, column_replaced),
     (added_in_place, added),
     (added_with_out, added),
@@ -186,7 +195,7 @@ SAME = [
     (masked_fill_in_place, masked),
     (assigned_a_number_under_a_mask, masked),
     (empty_filled_by_parts, joined),
-    (zeros_filled_column_by_column, plain),
+    (zeros_filled_column_by_column, columns_stacked),
     (rectified_in_place, plain),
     (view_taken_before_a_write, plain),
     (rows_added_through_a_view, rows_added),

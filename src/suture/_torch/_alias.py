@@ -138,6 +138,10 @@ def _undo(step: ViewStep, stage: torch.Tensor, written: torch.Tensor, run: Run) 
             order = [dim % stage.ndim for dim in arguments["dims"]]
             back = sorted(range(len(order)), key=order.__getitem__)
             op, named = aten.permute.default, {"self": written, "dims": back}
+        case "aten.unsqueeze":
+            op, named = aten.squeeze.dim, {"self": written, "dim": arguments["dim"]}
+        case "aten.squeeze":
+            return _undo_squeeze(stage, written, arguments.get("dim"), run)
         case "aten.split" | "aten.split_with_sizes" | "aten.unbind" | "aten.chunk":
             return _undo_piece(step, stage, written, run)
         case _ if prod(stage.shape) == prod(written.shape):
@@ -165,6 +169,16 @@ def _undo_piece(
     end = start + written.shape[dim]
     named = {"self": stage, "src": written, "dim": dim, "start": start, "end": end, "step": 1}
     return _tensor(run(aten.slice_scatter.default, named))
+
+
+def _undo_squeeze(stage: torch.Tensor, written: torch.Tensor, dim: Any, run: Run) -> torch.Tensor:
+    """Put the dims of size one back that a squeeze took out: those asked for, or all."""
+    asked = range(stage.ndim) if dim is None else [dim] if isinstance(dim, int) else dim
+    for place in sorted({place % stage.ndim for place in asked}):
+        if stage.shape[place] == 1:
+            named = {"self": written, "dim": place}
+            written = _tensor(run(aten.unsqueeze.default, named))
+    return written
 
 
 def _pick(arguments: Arguments, *names: str) -> dict[str, Any]:
