@@ -22,7 +22,8 @@ from suture._align import Alignment, Slots, align
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
 from suture._occurrences import IMPLICIT
-from suture._pair import Pairs, named_entries, pair
+from suture._ones import bridge
+from suture._pair import Entry, Name, Pairs, full, named_entries, pair
 from suture._plan import Note
 from suture._roles import Use, uses
 
@@ -43,8 +44,9 @@ class Match:
         pairs: the tensors that belong together.
         partner: target unit -> source unit, -1 where it is fresh, -2 where the source leaves it
             implicit.
+        same: source unit -> the source unit that it is one with, mostly itself.
         aligned: per dim of a shared tensor, how its factors fall together.
-        names: full name -> units, source and target.
+        names: name -> units, source and target.
         uses: what ops do with the parameters, source and target.
         notes: what was paired by overlap.
     """
@@ -53,8 +55,9 @@ class Match:
     target: Units
     pairs: Pairs
     partner: Column
+    same: Column
     aligned: Mapping[Dim, Alignment]
-    names: tuple[dict[str, tuple[int, ...]], dict[str, tuple[int, ...]]]
+    names: tuple[dict[Name, Entry], dict[Name, Entry]]
     uses: tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]]
     notes: tuple[Note, ...]
 
@@ -113,8 +116,9 @@ def match(source: Units, target: Units) -> Match:
     ours = _side(target, {name: (name,) for name in shared}, names[1], used[1], slots[1])
     untied = {name for names in back.values() if len(names) > 1 for name in names}
     notes = _by_signature(partner, theirs, ours, untied)
+    same = bridge(partner, source, target, pairs.tensors, aligned)
     _spell_out(partner, target, aligned)
-    return Match(source, target, pairs, partner, aligned, names, used, tuple(notes))
+    return Match(source, target, pairs, partner, same, aligned, names, used, tuple(notes))
 
 
 def _alignments(source: Units, target: Units, shared: Mapping[str, str]) -> dict[Dim, Alignment]:
@@ -130,11 +134,9 @@ def _alignments(source: Units, target: Units, shared: Mapping[str, str]) -> dict
     return found
 
 
-def _by_name(
-    partner: Column, source: dict[str, tuple[int, ...]], target: dict[str, tuple[int, ...]]
-) -> None:
+def _by_name(partner: Column, source: Mapping[Name, Entry], target: Mapping[Name, Entry]) -> None:
     facts: list[tuple[str, str]] = []
-    first: dict[int, str] = {}
+    first: dict[int, Name] = {}
     for name, units in target.items():
         for unit, other in zip(units, source.get(name, ()), strict=False):
             if partner[unit] in (-1, other):
@@ -142,7 +144,8 @@ def _by_name(
                 first.setdefault(unit, name)
             else:
                 known = first[unit]
-                facts.append((name, f"is one unit with {known} in the target, not in the source"))
+                reason = f"is one unit with {full(known)} in the target, not in the source"
+                facts.append((full(name), reason))
     if facts:
         raise MatchError("The names of one unit lead to different partners.", facts)
 
@@ -150,7 +153,7 @@ def _by_name(
 def _side(
     units: Units,
     called: Mapping[str, tuple[str, ...]],
-    names: Mapping[str, tuple[int, ...]],
+    names: Mapping[Name, Entry],
     used: Mapping[str, tuple[Use, ...]],
     aligned: Mapping[Dim, Slots],
 ) -> _Side:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from suture._couple import Layout, Units
-from suture._pair import Entry, entries_of
+from suture._pair import Entry, Name, entries_of, full
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,15 +22,15 @@ class Names:
     several: Mapping[Entry, str]
 
     @staticmethod
-    def of(entries: Mapping[str, Entry]) -> Names:
+    def of(entries: Mapping[Name, Entry]) -> Names:
         """Turn names -> units around; the first of several names stays."""
         single: dict[int, str] = {}
         several: dict[Entry, str] = {}
         for name, entry in entries.items():
             if len(entry) == 1:
-                single.setdefault(entry[0], name)
+                single.setdefault(entry[0], full(name))
             else:
-                several.setdefault(entry, name)
+                several.setdefault(entry, full(name))
         return Names(single, several)
 
     def of_tensor(self, units: Units, tensor: str) -> dict[tuple[int, str], int]:

@@ -15,6 +15,9 @@ from suture._errors import MatchError, SchemaError
 from suture._graph import Graph
 from suture._schema import resolve
 
+Name = tuple[str, int | None, str]
+"""An input or output, one of its dims (None for values), and the name of an entry along it."""
+
 Entry = tuple[int, ...]
 """The units of one named entry, one per factor."""
 
@@ -93,17 +96,22 @@ def _same_sides(source: Graph, target: Graph) -> None:
         )
 
 
-def named_entries(units: Units) -> dict[str, Entry]:
-    """Find the units behind every name of a schema, by full name, e.g. `obs.theta`."""
+def full(name: Name) -> str:
+    """Write a name in full: `obs.theta`."""
+    return f"{name[0]}.{name[2]}"
+
+
+def named_entries(units: Units) -> dict[Name, Entry]:
+    """Find the units behind every name of a schema."""
     graph = units.graph
-    entries: dict[str, Entry] = {}
+    entries: dict[Name, Entry] = {}
     for group in (graph.schema.inputs, graph.schema.outputs):
         for keypath, labels in group.items():
             dims = units.tensors[keypath]
             for dim, names in resolve(labels, len(dims)).items():
                 found = _values_of(units, keypath, names) if dim is None else entries_of(dims[dim])
-                full = (f"{keypath}.{name}" for name in names)
-                entries.update(zip(full, found, strict=False))
+                keys = ((keypath, dim, name) for name in names)
+                entries.update(zip(keys, found, strict=False))
     return entries
 
 

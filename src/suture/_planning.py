@@ -72,7 +72,7 @@ def plan(source: Graph, target: Graph) -> Plan:
         tensors,
         inputs,
         outputs,
-        (*found.notes, *promise(found, tensors, inputs)),
+        (*found.notes, *promise(found, tensors, inputs, outputs)),
         tuple(source.tensor(name) for name in _names(source) if name not in taken),
     )
 
@@ -129,7 +129,8 @@ class _Planner:
         if key not in self.found:
             where = f"{at[0]} dim {at[1]}" if at[1] >= 0 else f"values of {at[0]}"
             aligned = self.match.aligned[at]
-            self.found[key] = positions(theirs, ours, self.match.partner, aligned, where)
+            same = tuple(tuple(self.match.same[c] for c in segment) for segment in theirs)
+            self.found[key] = positions(same, ours, self.match.partner, aligned, where)
         return self.found[key]
 
     def placements(

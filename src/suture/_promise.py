@@ -18,7 +18,10 @@ from suture._side import READ, Side, sides
 
 
 def promise(
-    match: Match, tensors: Sequence[TensorPlan], inputs: Sequence[Placement]
+    match: Match,
+    tensors: Sequence[TensorPlan],
+    inputs: Sequence[Placement],
+    outputs: Sequence[Placement],
 ) -> tuple[Note, ...]:
     """List what a person must know about a match, each note once.
 
@@ -26,6 +29,7 @@ def promise(
         match: which unit is which.
         tensors: what becomes of the target's tensors.
         inputs: where the entries of inputs sit.
+        outputs: where the entries of outputs sit.
 
     Returns:
         Notes of every kind; the plan promises the old function if none is `inexact`.
@@ -40,9 +44,11 @@ def promise(
         *_lost_paths(source),
         *_other_ops(source, target),
         *_other_outputs(match),
+        *_lost_outputs(outputs),
         *_conditions(inputs),
         *_by_position(match, inputs),
         *_set_apart(tensors),
+        *_removed(match),
     ]
     return tuple(dict.fromkeys(notes))
 
@@ -58,11 +64,14 @@ def _mixing(side: Side, changed: str) -> Iterator[Note]:
 
 
 def _lost_reads(source: Side) -> Iterator[Note]:
-    """Find lost units, other than inputs, that preserved units read through a parameter."""
+    """Find lost units that preserved units read through a parameter, and that need not be 0."""
+    silent = source.silent()
     for number in source.relevant:
-        names = source.units.axes.names[number]
+        names, node = source.units.axes.names[number], source.units.graph.nodes[number]
+        loud = not silent.issuperset(set(node.inputs) - source.parameters.keys())
         for name, how in source.meetings(number).items():
-            if how == READ and source.loses_inner(names[name]):
+            loses = source.loses if loud else source.loses_inner
+            if how == READ and loses(names[name]):
                 reason = f"lost units were read by {source.op(number)}"
                 yield Note("inexact", source.where(names[name]), reason)
 
@@ -119,6 +128,21 @@ def _other_outputs(match: Match) -> Iterator[Note]:
         theirs, ours = (", ".join(side) for side in sides)
         reason = f"the source gives {theirs}, the target {ours}: nothing can be kept or compared"
         yield Note("inexact", "outputs", reason)
+
+
+def _lost_outputs(outputs: Sequence[Placement]) -> Iterator[Note]:
+    for placement in outputs:
+        both = placement.source is not None and placement.target is not None
+        if both and not all(placement.dims):
+            yield Note("inexact", placement.name, "no entry of the old output is in the new one")
+
+
+def _removed(match: Match) -> Iterator[Note]:
+    """List the source tensors that no target tensor takes."""
+    graph, taken = match.source.graph, {*match.pairs.tensors.values()}
+    for name in (*graph.parameters, *graph.buffers, *graph.unreached):
+        if name not in taken:
+            yield Note("unused", name, "the target has no tensor of this name")
 
 
 def _conditions(inputs: Sequence[Placement]) -> Iterator[Note]:

@@ -7,13 +7,14 @@ the plan (`_promise`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suture._algebra import Algebra
 from suture._axes import Class
 from suture._couple import Units
 from suture._graph import Node
@@ -119,6 +120,19 @@ class Side:
             return {}
         return _meetings(node, [value in self.parameters for value in node.inputs])
 
+    def silent(self) -> frozenset[int]:
+        """List the values that are 0 wherever an input is that the other side lacks, held at 0."""
+        graph, dims = self.units.graph, self.units.axes.dims
+        found = set(graph.inputs.values())
+        for node in graph.nodes:
+            operands = zip(node.inputs, node.algebra, strict=True)
+            if all(
+                _keeps_zero(value, algebra, found, self.parameters) for value, algebra in operands
+            ):
+                found.update(node.outputs)
+            found.update(v for v in node.outputs if not any(map(self.loses, dims[v])))
+        return frozenset(found)
+
     def where(self, member: Class) -> str:
         """Name the tensors whose dims hold the changed units of a class."""
         member = self.units.axes.find(member)
@@ -139,6 +153,13 @@ class Side:
         return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
+def _keeps_zero(
+    value: int, algebra: Algebra, silent: Collection[int], parameters: Collection[int]
+) -> bool:
+    """Whether an operand leaves the result 0 where the silent ones are."""
+    return algebra.zero and (value in silent or (value in parameters and algebra.meeting == "mul"))
+
+
 def sides(match: Match) -> tuple[Side, Side]:
     """Look at both sides of a match: the source, which loses units, and the target."""
     back = np.full(match.source.count, -1, np.int64)
@@ -146,7 +167,13 @@ def sides(match: Match) -> tuple[Side, Side]:
     back[match.partner[known]] = known
     pairs = match.pairs
     return (
-        _side(match.source, back == -1, pairs.tensors.values(), match.uses[0], pairs.outputs),
+        _side(
+            match.source,
+            back[match.same] == -1,
+            pairs.tensors.values(),
+            match.uses[0],
+            pairs.outputs,
+        ),
         _side(match.target, match.partner == -1, pairs.tensors, match.uses[1], pairs.outputs),
     )
 

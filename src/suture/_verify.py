@@ -71,8 +71,10 @@ class Report:
 
     @property
     def equal(self) -> bool:
-        """Whether all outputs are equal to rounding."""
-        return all(output.max_rel <= output.tolerance for output in self.outputs)
+        """Whether all outputs are equal to rounding; not where nothing was compared."""
+        compared = all(output.compared for output in self.outputs)
+        equal = all(output.max_rel <= output.tolerance for output in self.outputs)
+        return bool(self.outputs) and compared and equal
 
     def __str__(self) -> str:
         width = max((len(output.name) for output in self.outputs), default=0)
@@ -142,6 +144,8 @@ def held(plan: Plan) -> tuple[str, ...]:
 
 
 def _worlds(plan: Plan, states: int | Iterable[Inputs] | None, examples: Inputs) -> list[Inputs]:
+    if states in (0, []) or (isinstance(states, int) and states < 0):
+        raise PlanError("Verification needs at least one world state.", [("states", f"{states!r}")])
     if states is None or isinstance(states, int):
         if any(p.source and p.target and p.values == () for p in plan.inputs):
             return []  # no state is known to both: every value that the old table knew is gone

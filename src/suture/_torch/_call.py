@@ -55,7 +55,6 @@ def _signature(op: OpOverload) -> list[tuple[str, str]]:
     return [(a.name, str(a.type)) for a in op._schema.arguments if not a.is_out]
 
 
-@cache
 def find_rule(op: OpOverload) -> Rule | None:
     """Find the rule of an op: its own, its functional variant's, or the pointwise tag's."""
     plain = functional(op)
