@@ -72,7 +72,7 @@ def plan(source: Graph, target: Graph) -> Plan:
         tensors,
         inputs,
         outputs,
-        (*found.notes, *promise(found, tensors, inputs, outputs)),
+        (*found.notes, *promise(found, tensors, inputs, outputs, planner.maps)),
         tuple(source.tensor(name) for name in _names(source) if name not in taken),
     )
 
@@ -88,6 +88,7 @@ class _Planner:
     match: Match
     names: tuple[Names, Names]
     found: dict[tuple[int, int], Positions] = field(default_factory=dict)
+    maps: dict[tuple[str, int], Positions] = field(default_factory=dict)
 
     def tensor(self, name: str) -> TensorPlan:
         """Plan one tensor of the target's state dict."""
@@ -114,7 +115,7 @@ class _Planner:
                 known = preserved(layout, self.match.partner)
                 at = np.where(known, 0, -1)
             else:
-                at = self.positions(source.name, name, number)
+                at = self.maps[name, number] = self.positions(source.name, name, number)
             dims.append(Dim(units.classes[name][number], layout, at))
         return dims
 

@@ -7,14 +7,18 @@ way to an output that both models have. Does not repair it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from suture._couple import Column, Layout
+from suture._fill import preserved
 from suture._match import Match
+from suture._occurrences import Positions
 from suture._plan import Note, Placement, TensorPlan
 from suture._side import READ, Side, sides
+
+Maps = Mapping[tuple[str, int], Positions]
+"""Per dim of a paired tensor (by its target name), the source position of each position."""
 
 
 def promise(
@@ -22,6 +26,7 @@ def promise(
     tensors: Sequence[TensorPlan],
     inputs: Sequence[Placement],
     outputs: Sequence[Placement],
+    maps: Maps,
 ) -> tuple[Note, ...]:
     """List what a person must know about a match, each note once.
 
@@ -30,6 +35,7 @@ def promise(
         tensors: what becomes of the target's tensors.
         inputs: where the entries of inputs sit.
         outputs: where the entries of outputs sit.
+        maps: where the positions of the dims of paired tensors come from.
 
     Returns:
         Notes of every kind; the plan promises the old function if none is `inexact`.
@@ -39,7 +45,7 @@ def promise(
         *_mixing(target, "fresh"),
         *_mixing(source, "lost"),
         *_lost_reads(source),
-        *_rewired(match),
+        *_rewired(match, maps),
         *_fresh_paths(target),
         *_lost_paths(source),
         *_other_ops(source, target),
@@ -76,25 +82,18 @@ def _lost_reads(source: Side) -> Iterator[Note]:
                 yield Note("inexact", source.where(names[name]), reason)
 
 
-def _rewired(match: Match) -> Iterator[Note]:
-    """Find preserved units that a preserved tensor meets in the source and not in the target."""
-    source, target = match.source, match.target
-    kept = np.zeros(source.count, np.bool_)
+def _rewired(match: Match, maps: Maps) -> Iterator[Note]:
+    """Find entries of preserved units along a paired dim that have no place in the target's."""
+    kept = np.zeros(match.source.count, np.bool_)
     kept[match.partner[match.partner >= 0]] = True
-    apart = {*source.graph.unreached, *target.graph.unreached} - {*source.graph.mirrors}
-    for name, other in match.pairs.tensors.items():
-        dims = zip(source.tensors[other], target.tensors[name], strict=False)
-        for dim, (theirs, ours) in enumerate(dims):
-            met = np.zeros(source.count + 2, np.bool_)
-            met[match.partner[_units(ours)]] = True  # -1 and -2 mark the two places at the end
-            gone = kept[_units(theirs)] & ~met[_units(theirs)]
-            if gone.any() and not apart.intersection((name, other)):
-                reason = "preserved units meet it in the source, and in the target they do not"
-                yield Note("inexact", f"{name} dim {dim}", reason)
-
-
-def _units(layout: Layout) -> Column:
-    return np.concatenate([column for segment in layout for column in segment])
+    kept = kept[match.same]
+    for (name, dim), found in maps.items():
+        layout = match.source.tensors[match.pairs.tensors[name]][dim]
+        left = ~preserved(layout, np.where(kept, 0, -1))
+        left[found[found >= 0]] = True
+        if not left.all():
+            reason = "preserved units meet it in the source, and in the target they do not"
+            yield Note("inexact", f"{name} dim {dim}", reason)
 
 
 def _fresh_paths(side: Side) -> Iterator[Note]:
