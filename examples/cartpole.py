@@ -64,12 +64,13 @@ NEW = Design(("cart_position", "pole_angle", "cart_velocity", "pole_velocity"), 
 # --- how it is trained and judged
 
 CARTPOLE = ("cart_position", "cart_velocity", "pole_angle", "pole_velocity")
+ENVS = 8  # side by side in training
 ROLLOUT = 2048  # steps between two updates, and between two evaluations
 EPISODES = 20  # of an evaluation: the same starts for everybody, the likeliest action each time
 GOOD = 475.0  # where CartPole-v1 counts as solved; an episode ends at 500
 
 PPO_SETTINGS: dict[str, Any] = {
-    "n_steps": ROLLOUT // 8,
+    "n_steps": ROLLOUT // ENVS,
     "batch_size": 512,
     "n_epochs": 20,
     "learning_rate": 1e-3,
@@ -110,32 +111,34 @@ def columns(sensors: tuple[str, ...]) -> list[int]:
 
 
 def build(design: Design, seed: int) -> PPO:
-    """Make an untrained agent and its eight environments."""
-    envs = make_vec_env(lambda: Sensors(gym.make("CartPole-v1"), design.sensors), 8, seed=seed)
+    """Make an untrained agent and its environments."""
+    envs = make_vec_env(lambda: Sensors(gym.make("CartPole-v1"), design.sensors), ENVS, seed=seed)
     layers = {"net_arch": [design.width, design.width]}
     return PPO("MlpPolicy", envs, seed=seed, device="cpu", policy_kwargs=layers, **PPO_SETTINGS)
 
 
+@torch.no_grad()
 def evaluate(agent: PPO, design: Design) -> float:
     """Return the mean return of the agent's likeliest actions, all episodes side by side."""
     envs = gym.make_vec("CartPole-v1", EPISODES, vectorization_mode="vector_entry_point")
     seen, _ = envs.reset(seed=0)
     alive, returns = np.ones(EPISODES, dtype=bool), np.zeros(EPISODES)
     while alive.any():
-        actions, _ = agent.predict(seen[:, columns(design.sensors)], deterministic=True)
-        seen, _, fallen, over, _ = envs.step(actions)
+        obs = torch.as_tensor(seen[:, columns(design.sensors)])
+        likeliest = reach(agent.policy, obs)["logits"].argmax(dim=1)
+        seen, _, fallen, over, _ = envs.step(likeliest.numpy())
         returns += alive
         alive &= ~(fallen | over)
     return float(returns.mean())
 
 
-def train(agent: PPO, design: Design, steps: int, report: Callable[[int], None]) -> Array:
+def train(agent: PPO, design: Design, steps: int, tick: Callable[[int], None]) -> Array:
     """Train, and return the evaluations: one before the first rollout and one after each."""
     curve = [evaluate(agent, design)]
     for done in range(ROLLOUT, steps + 1, ROLLOUT):
         agent.learn(ROLLOUT, reset_num_timesteps=False)
         curve.append(evaluate(agent, design))
-        report(done)
+        tick(done)
     return np.array(curve)
 
 
@@ -197,34 +200,28 @@ Steps = MutableMapping[tuple[str, int], int]
 """How far each (arm, seed) is, written by the workers and read by the progress bars."""
 
 
-def run_seed(seed: int, budget: Budget, steps: Steps) -> SeedRun:
+def run_seed(seed: int, budget: Budget, plan: suture.Plan, steps: Steps) -> SeedRun:
     """Train one old agent, then its heirs."""
     old = build(OLD, seed)
-    report = partial(steps.__setitem__, ("old", seed))
-    run = SeedRun({"old": train(old, OLD, budget.before, report)}, {})
+    tick = partial(steps.__setitem__, ("old", seed))
+    run = SeedRun({"old": train(old, OLD, budget.before, tick)}, {})
     for arm, carry in ARMS.items():
         new = build(NEW, seed)
         carry(old, new)
-        run.differences[arm] = difference(old, new)
-        report = partial(steps.__setitem__, (arm, seed))
-        run.curves[arm] = train(new, NEW, budget.after, report)
+        report = suture.verify(plan, subject(old, OLD), subject(new, NEW), states=100)
+        run.differences[arm] = report.max_rel_diff
+        tick = partial(steps.__setitem__, (arm, seed))
+        run.curves[arm] = train(new, NEW, budget.after, tick)
     return run
 
 
-def difference(old: PPO, new: PPO) -> float:
-    """Measure how far two agents' outputs are apart, whatever the new sensors say."""
-    source, target = subject(old, OLD), subject(new, NEW)
-    plan = suture.plan(suture.trace(source), suture.trace(target))
-    return suture.verify(plan, source, target, states=100).max_rel_diff
-
-
-def run_all(budget: Budget) -> list[SeedRun]:
+def run_all(budget: Budget, plan: suture.Plan) -> list[SeedRun]:
     """Train all seeds in two processes of one thread each, and show how far they are."""
     spawn = get_context("spawn")
     pool = ProcessPoolExecutor(2, spawn, initializer=torch.set_num_threads, initargs=(1,))
     with pool, spawn.Manager() as manager, bars() as progress:
         steps = manager.dict()
-        runs = [pool.submit(run_seed, seed, budget, steps) for seed in budget.seeds]
+        runs = [pool.submit(run_seed, seed, budget, plan, steps) for seed in budget.seeds]
         totals = {"old": budget.before} | dict.fromkeys(ARMS, budget.after)
         tasks = {
             arm: progress.add_task(arm, total=total * len(runs)) for arm, total in totals.items()
@@ -376,10 +373,11 @@ def main(*, quick: bool = False, picture: Path = PICTURE) -> None:
     """Plan, train, compare and draw."""
     started, budget = perf_counter(), QUICK if quick else FULL
     before, after = subject(build(OLD, 0), OLD), subject(build(NEW, 0), NEW)
-    print(suture.plan(suture.trace(before), suture.trace(after)))
+    plan = suture.plan(suture.trace(before), suture.trace(after))
+    print(plan)
     print("\nThat is the plan; it needs no trained weights. Now the agents train.\n", flush=True)
 
-    runs = run_all(budget)
+    runs = run_all(budget, plan)
     console = Console()
     console.print(table(runs), verdict(runs), "", sep="\n", highlight=False)
     print(fine_print(runs, budget))
