@@ -157,7 +157,7 @@ def test_an_op_without_a_rule(strange: Any) -> None:
           at       HERE, Does.forward
           op       midnight.strange.default(f32[7,3])
 
-        hint: if it computes every entry by itself, suture.rule("midnight.strange.default", "... -> ..."); if not, write the spec that holds: see CONTRIBUTING.md, "Adding an op"
+        hint: if it computes every entry by itself, suture.rule("midnight.strange.default", "... -> ..."); if not, write the spec that holds: see docs/adding_an_op.md
         """  # noqa: E501
     )
 

@@ -7,6 +7,7 @@ steps.
 from suture._adapter import trace
 from suture._algebra import Algebra
 from suture._apply import apply
+from suture._bind import Pick
 from suture._couple import Units, couple
 from suture._errors import (
     CoupleError,
@@ -41,6 +42,7 @@ __all__ = [
     "Graph",
     "Match",
     "MatchError",
+    "Pick",
     "Plan",
     "PlanError",
     "Report",

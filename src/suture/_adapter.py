@@ -11,7 +11,7 @@ from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
 
-from suture._errors import TraceError
+from suture._errors import TraceError, demand
 from suture._graph import Graph
 from suture._subject import Subject
 
@@ -78,4 +78,7 @@ def trace(subject: Subject) -> Graph:
         >>> list(graph.parameters), list(graph.inputs), list(graph.outputs)
         (['weight', 'bias'], ['input'], ['output'])
     """
+    hint = "wrap the model: Subject(model, (example,))"
+    sentence = f"Only a Subject can be traced, not {type(subject).__name__}."
+    demand(subject, Subject, TraceError(sentence, hint=hint))
     return adapter(subject.model).trace(subject)

@@ -6,53 +6,77 @@ network shows it. Does not know names or signatures.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from suture._couple import Column, Layout, Units
+from suture._couple import Column, Layout, Segment, Units
 
 Slots = tuple[int | None, ...]
-"""Per factor of the longer side, one side's own factor from the outermost; None if it has none."""
+"""Per aligned place, outermost first, the factor of a segment that sits there, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where the factors of one segment sit; the other side has nothing at the `spare` places."""
+
+    slots: Slots
+    spare: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """How the factors of two dims fall together."""
+    """How the factors of two dims fall together: one seat per segment of either side."""
 
-    source: Slots
-    target: Slots
-
-    @property
-    def even(self) -> bool:
-        """Whether both sides spell out the same factors."""
-        return None not in (*self.source, *self.target)
-
-
-def rank(layout: Layout) -> int:
-    """Count the factors of the widest segment."""
-    return max((len(segment) for segment in layout), default=1)
+    source: tuple[Seat, ...]
+    target: tuple[Seat, ...]
 
 
 def align(source: Units, theirs: Layout, target: Units, ours: Layout) -> Alignment:
     """Align the factors of two dims.
 
-    Factors of equal size, and of equally many axes laid end to end, fall together; where that
-    does not tell, inner factors do.
+    Factors of equal size, and of equally many axes laid end to end, fall together; where that does
+    not tell, inner factors do. Segments of equal number are aligned one by one where their factors
+    are not equally many; else all are aligned as the widest are.
     """
-    ranks = rank(theirs), rank(ours)
-    width = max(ranks)
-    whole = tuple(range(width))
-    if ranks[0] == ranks[1]:
-        return Alignment(whole, whole)
-    shapes = [_shapes(source, theirs), _shapes(target, ours)]
+    ranks = [len(segment) for segment in theirs], [len(segment) for segment in ours]
+    width = max(*ranks[0], *ranks[1])
+    if len(theirs) == len(ours) and sorted(ranks[0]) != sorted(ranks[1]):
+        pairs = zip(theirs, ours, strict=True)
+        seats = [_seats(source, one, target, other, width) for one, other in pairs]
+        return Alignment(tuple(s for s, _ in seats), tuple(t for _, t in seats))
+    widest = _seats(source, max(theirs, key=len), target, max(ours, key=len), width)
+    return Alignment(_for_all(widest[0], ranks[0]), _for_all(widest[1], ranks[1]))
+
+
+def _for_all(widest: Seat, ranks: Sequence[int]) -> tuple[Seat, ...]:
+    """Seat every segment as the widest; one of fewer factors lacks outer ones."""
+    return tuple(Seat(_without(widest.slots, max(ranks) - rank), widest.spare) for rank in ranks)
+
+
+def _without(slots: Slots, lacks: int) -> Slots:
+    return tuple(None if slot is None or slot < lacks else slot - lacks for slot in slots)
+
+
+def _seats(
+    source: Units, theirs: Segment, target: Units, ours: Segment, width: int
+) -> tuple[Seat, Seat]:
+    """Seat two segments beside each other, innermost factors in the last place."""
+    shapes = [_axes(source, column) for column in theirs], [_axes(target, c) for c in ours]
     longer, shorter = sorted(shapes, key=len, reverse=True)
+    places = tuple(range(len(longer)))
     kept = max(
-        combinations(whole, min(ranks)), key=lambda kept: (_score(kept, longer, shorter), kept)
+        combinations(places, len(shorter)), key=lambda kept: (_score(kept, longer, shorter), kept)
     )
-    slots = tuple(kept.index(place) if place in kept else None for place in whole)
-    return Alignment(slots, whole) if ranks[0] < ranks[1] else Alignment(whole, slots)
+    lead = width - len(longer)
+    full = (*(None,) * lead, *places)
+    part = (*(None,) * lead, *(kept.index(place) if place in kept else None for place in places))
+    spare = frozenset(place + lead for place in places if place not in kept)
+    if len(theirs) < len(ours):
+        return Seat(part), Seat(full, spare)
+    return Seat(full, spare), Seat(part)
 
 
 def _score(kept: tuple[int, ...], longer: list[list[int]], shorter: list[list[int]]) -> int:
@@ -60,12 +84,7 @@ def _score(kept: tuple[int, ...], longer: list[list[int]], shorter: list[list[in
     return sum((sum(one) == sum(other)) + (len(one) == len(other)) for one, other in pairs)
 
 
-def _shapes(units: Units, layout: Layout) -> list[list[int]]:
-    """Per factor of the longest segment, the sizes of the axes laid end to end along it."""
-    longest = max(layout, key=len)
-    return [_runs(units.atom[column]) for column in longest]
-
-
-def _runs(atoms: Column) -> list[int]:
-    cuts = np.flatnonzero(np.diff(atoms)) + 1
-    return [len(piece) for piece in np.split(atoms, cuts)]
+def _axes(units: Units, column: Column) -> list[int]:
+    """List the sizes of the axes laid end to end along a factor."""
+    cuts = np.flatnonzero(np.diff(units.atom[column])) + 1
+    return [len(piece) for piece in np.split(column, cuts)]

@@ -33,7 +33,7 @@ Layout = tuple[Segment, ...]
 """A dim: segments laid end to end."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Units:
     """The units of a graph.
 
@@ -58,6 +58,9 @@ class Units:
     columns: dict[Class, Column]
     atom: NDArray[np.int64]
     checks: tuple[Picked, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Units({self.count} units in {len(self.columns)} axes of {self.graph!r})"
 
     def layout(self, member: Class) -> Layout:
         """Spell any class out; entries that occur in no parameter, input or output are -1."""

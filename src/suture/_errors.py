@@ -74,6 +74,12 @@ class VerifyError(SutureError):
     """A measured difference that contradicts what the plan promised."""
 
 
+def demand(value: object, kind: type, error: SutureError) -> None:
+    """Refuse an argument of another type than the one meant, before it fails somewhere deep."""
+    if not isinstance(value, kind):
+        raise error
+
+
 def near_miss(name: str, known: Sequence[str]) -> str | None:
     """Say which known name was probably meant, as a hint."""
     close = get_close_matches(name, known, n=1)

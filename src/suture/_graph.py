@@ -49,7 +49,7 @@ class Node:
     place: Place
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Graph:
     """What a model does to shapes.
 
@@ -82,6 +82,14 @@ class Graph:
     unreached_parameters: frozenset[str] = frozenset()
     mirrors: Mapping[str, str] = field(default_factory=dict)
     schema: Schema = field(default_factory=Schema)
+
+    def __repr__(self) -> str:
+        sides = (", ".join(map(self._show, names)) for names in (self.inputs, self.outputs))
+        count = f"{len(self.nodes)} ops, {len(self.parameters)} parameters"
+        return f"Graph({' -> '.join(sides)}; {count})"
+
+    def _show(self, name: str) -> str:
+        return f"{name} {self.tensor(name).type}"
 
     @property
     def fingerprint(self) -> str:

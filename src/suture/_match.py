@@ -13,12 +13,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
+from functools import cache
 from hashlib import blake2b
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suture._align import Alignment, Slots, align
+from suture._align import Alignment, Seat, align
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
 from suture._occurrences import IMPLICIT
@@ -155,52 +156,57 @@ def _side(
     called: Mapping[str, tuple[str, ...]],
     names: Mapping[Name, Entry],
     used: Mapping[str, tuple[Use, ...]],
-    aligned: Mapping[Dim, Slots],
+    seated: Mapping[Dim, tuple[Seat, ...]],
 ) -> _Side:
     """Say where every unit occurs; `called` gives shared tensors their target names."""
     places: dict[Place, Column] = {}
     signature = np.zeros(units.count, np.uint64)
     free = np.ones(units.count, np.bool_)
     written, written_by_others = (np.zeros(units.count, np.bool_) for _ in range(2))
-    for name, dim, factor, column in _columns(units):
-        shared, reads = name in called, dim >= 0 and _is_read(units, name, dim, used)
+    factors = cache(_factors)
+    for name, dim, layout in _layouts(units):
         for common in called.get(name, ()):
-            place = common, dim, _slot(aligned[common, dim], factor)
-            places[place] = column
-            signature[column] += _hash(place)
-        if not reads and name not in units.graph.outputs:
-            (written if shared else written_by_others)[column] = True
+            for factor, column in factors(_Shown(layout), seated[common, dim]):
+                places[common, dim, factor] = column
+                signature[column] += _hash((common, dim, factor))
+        if not _is_read(units, name, dim, used) and name not in units.graph.outputs:
+            for column in (column for segment in layout for column in segment):
+                (written if name in called else written_by_others)[column] = True
     free[written_by_others & ~written] = False
     free[[unit for entry in names.values() for unit in entry]] = False
     return _Side(units, places, signature, free & (signature != 0))
 
 
-def _slot(slots: Slots, factor: int) -> int:
-    """Find the aligned place of a factor; both are counted from the innermost."""
-    known = sum(slot is not None for slot in slots)
-    return len(slots) - 1 - slots.index(known - 1 - factor)
+def _layouts(units: Units) -> Iterator[tuple[str, int, Layout]]:
+    """List the dims of every tensor; dim -1 holds values."""
+    for name, dims in units.tensors.items():
+        for dim, layout in enumerate(dims):
+            yield name, dim, layout
+    for name, layout in units.values.items():
+        yield name, -1, layout
 
 
-def _columns(units: Units) -> Iterator[tuple[str, int, int, Column]]:
-    """Every tensor, dim and factor with the distinct units that occur there; dim -1 for values."""
-    values = {name: (layout,) for name, layout in units.values.items()}
-    factors: dict[int, list[tuple[int, Column]]] = {}
-    for tensors, first in ((units.tensors, 0), (values, -1)):
-        for name, dims in tensors.items():
-            for dim, layout in enumerate(dims, first):
-                if id(layout) not in factors:
-                    factors[id(layout)] = _factors(layout)
-                for factor, column in factors[id(layout)]:
-                    yield name, dim, factor, column
+@dataclass(frozen=True, slots=True, eq=False)
+class _Shown:
+    """A layout as a key: the same object is the same layout."""
+
+    layout: Layout
+
+    def __hash__(self) -> int:
+        return id(self.layout)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Shown) and self.layout is other.layout
 
 
-def _factors(layout: Layout) -> list[tuple[int, Column]]:
-    """List the distinct units of each factor of a layout, factors counted from the innermost."""
+def _factors(shown: _Shown, seats: tuple[Seat, ...]) -> list[tuple[int, Column]]:
+    """List the distinct units at each aligned place, places counted from the innermost."""
     columns: dict[int, list[Column]] = defaultdict(list)
-    for segment in layout:
-        for factor, column in enumerate(reversed(segment)):
-            columns[factor].append(column)
-    return [(factor, np.unique(np.concatenate(found))) for factor, found in columns.items()]
+    for segment, seat in zip(shown.layout, seats, strict=True):
+        for place, slot in enumerate(reversed(seat.slots)):
+            if slot is not None:
+                columns[place].append(segment[slot])
+    return [(place, np.unique(np.concatenate(found))) for place, found in columns.items()]
 
 
 def _is_read(units: Units, name: str, dim: int, used: Mapping[str, tuple[Use, ...]]) -> bool:
@@ -211,14 +217,11 @@ def _is_read(units: Units, name: str, dim: int, used: Mapping[str, tuple[Use, ..
 def _spell_out(partner: Column, target: Units, aligned: Mapping[Dim, Alignment]) -> None:
     """Give the first entry of a factor that the source leaves implicit (one head) its partner."""
     for (name, dim), alignment in aligned.items():
-        if alignment.even or dim < 0:
-            continue
-        for segment in target.tensors[name][dim]:
-            lacks = len(alignment.target) - len(segment)
-            for slot, other in zip(alignment.target, alignment.source, strict=True):
-                if other is None and slot is not None and slot >= lacks:
-                    first = segment[slot - lacks][0]
-                    partner[first] = IMPLICIT if partner[first] == -1 else partner[first]
+        layout = target.tensors[name][dim] if dim >= 0 else target.values[name]
+        for segment, seat in zip(layout, alignment.target, strict=True):
+            for slot in (seat.slots[place] for place in seat.spare):
+                if slot is not None and partner[segment[slot][0]] == -1:
+                    partner[segment[slot][0]] = IMPLICIT
 
 
 def _hash(place: Place) -> np.uint64:

@@ -7,11 +7,13 @@ both sides have equally many. Does not know how units were matched (`_match`).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from suture._align import Alignment, Slots, rank
-from suture._couple import Column, Layout
+from suture._align import Alignment, Seat
+from suture._couple import Column, Layout, Segment
 from suture._errors import MatchError
 
 Positions = NDArray[np.int64]
@@ -40,36 +42,31 @@ def positions(
         MatchError: an entry occurs a different number of times on the two sides.
     """
     mapped = [tuple(partner[column] for column in segment) for segment in target]
-    theirs = _rows(source, alignment.source, alignment.target)
-    ours = _rows(tuple(mapped), alignment.target, alignment.source)
+    theirs = _rows(source, alignment.source)
+    ours = _rows(mapped, alignment.target)
     fresh = (ours == -1).any(axis=1)
     codes = _codes(theirs, ours)
     return _pair(codes[: len(theirs)], codes[len(theirs) :], fresh, where)
 
 
-def _rows(layout: Layout, slots: Slots, others: Slots) -> NDArray[np.int64]:
+def _rows(segments: Sequence[Segment], seats: Sequence[Seat]) -> NDArray[np.int64]:
     """Write the entries of a layout as rows of units, one column per aligned factor."""
-    wide = rank(layout)
-    return np.concatenate([_segment_rows(segment, slots, others, wide) for segment in layout])
+    return np.concatenate([_taken(*pair) for pair in zip(segments, seats, strict=True)])
 
 
-def _segment_rows(
-    segment: tuple[Column, ...], slots: Slots, others: Slots, wide: int
-) -> NDArray[np.int64]:
+def _taken(segment: Segment, seat: Seat) -> NDArray[np.int64]:
     """Write the entries of one segment as rows; factors that one side lacks are implicit.
 
     Of a factor that the other side lacks, the first entry is the one that it leaves implicit; the
-    other entries are not there. A segment of fewer factors than its neighbours lacks outer ones.
+    other entries are not there.
     """
-    lacks = wide - len(segment)
-    implicit = np.array([IMPLICIT])
     columns = [
-        implicit
-        if slot is None or slot < lacks
-        else segment[slot - lacks]
-        if other is not None
-        else np.where(np.arange(len(segment[slot - lacks])) == 0, IMPLICIT, -1)
-        for slot, other in zip(slots, others, strict=True)
+        np.array([IMPLICIT])
+        if slot is None
+        else np.where(np.arange(len(segment[slot])) == 0, IMPLICIT, -1)
+        if place in seat.spare
+        else segment[slot]
+        for place, slot in enumerate(seat.slots)
     ]
     grids = np.meshgrid(*columns, indexing="ij")
     return np.stack([grid.ravel() for grid in grids], axis=1)

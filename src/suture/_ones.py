@@ -7,12 +7,12 @@ which unit it is.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from suture._align import Alignment, Slots
+from suture._align import Alignment, Seat
 from suture._couple import Column, Layout, Units
 
 
@@ -65,8 +65,9 @@ def _facings(
                     yield _Facing(one, other)
 
 
-def _columns(layout: Layout, slots: Slots) -> list[Column | None]:
-    """List the distinct units in each aligned factor of a plain product; None for anything else."""
+def _columns(layout: Layout, seats: Sequence[Seat]) -> list[Column | None]:
+    """List the distinct units at each aligned place of a plain product; None for anything else."""
+    slots = seats[0].slots
     if len(layout) != 1:
         return [None for _ in slots]
     return [None if slot is None else np.unique(layout[0][slot]) for slot in slots]

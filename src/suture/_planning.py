@@ -13,6 +13,7 @@ import numpy as np
 
 from suture._axes import INTEGERS
 from suture._couple import Layout, couple
+from suture._errors import PlanError, demand
 from suture._fill import Dim, fill, preserved, runs
 from suture._graph import Graph
 from suture._match import Match, match
@@ -49,6 +50,7 @@ def plan(source: Graph, target: Graph) -> Plan:
     Raises:
         MatchError: units of which nobody can say where they come from.
         SchemaError: schemas that do not fit each other.
+        PlanError: something that is not a graph.
         CoupleError: axes that one of the networks ties together disagree.
 
     Example:
@@ -60,6 +62,10 @@ def plan(source: Graph, target: Graph) -> Plan:
         >>> plan(graph(4), graph(6)).exact
         True
     """
+    for side, graph in (("source", source), ("target", target)):
+        sentence = f"The {side} is no Graph but {type(graph).__name__}."
+        hint = "trace it first: plan(trace(source), trace(target))"
+        demand(graph, Graph, PlanError(sentence, hint=hint))
     found = match(couple(source), couple(target))
     planner = _Planner(found, (Names.of(found.names[0]), Names.of(found.names[1])))
     tensors = tuple(planner.tensor(name) for name in _names(target))

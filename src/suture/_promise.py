@@ -8,14 +8,18 @@ way to an output that both models have. Does not repair it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
+from suture._couple import Layout, Units
 from suture._fill import preserved
 from suture._match import Match
 from suture._occurrences import Positions
 from suture._plan import Note, Placement, TensorPlan
 from suture._side import READ, Side, sides
+from suture._world import spread
 
 Maps = Mapping[tuple[str, int], Positions]
 """Per dim of a paired tensor (by its target name), the source position of each position."""
@@ -49,6 +53,8 @@ def promise(
         *_fresh_paths(target),
         *_lost_paths(source),
         *_other_ops(source, target),
+        *_other_constants(source, target),
+        *_moved_between_pieces(match, inputs),
         *_other_outputs(match),
         *_lost_outputs(outputs),
         *_conditions(inputs),
@@ -119,6 +125,38 @@ def _other_ops(source: Side, target: Side) -> Iterator[Note]:
         signs = (("+", came), ("-", went))
         listed = [f"{s} {op} x{n}" for s, ops in signs for op, n in sorted(ops.items())]
         yield Note("inexact", "ops", f"the target computes otherwise: {', '.join(listed)}")
+
+
+def _other_constants(source: Side, target: Side) -> Iterator[Note]:
+    """Compare the constants of equal shape that both networks meet, in order."""
+    for (_, before), (op, after) in zip(source.constants(), target.constants(), strict=False):
+        if before.shape == after.shape and not np.array_equal(before, after):
+            shape = f"[{','.join(map(str, after.shape))}]"
+            yield Note("inexact", "constants", f"{op} meets another constant {shape} than before")
+
+
+def _moved_between_pieces(match: Match, inputs: Sequence[Placement]) -> Iterator[Note]:
+    """Find inputs whose entries change places although the network cuts them by position."""
+    for placement in inputs:
+        for dim, runs in enumerate(placement.dims):
+            theirs, ours = (
+                _pieces(units, units.tensors[placement.name][dim])
+                for units in (match.source, match.target)
+            )
+            went, came = spread(runs)
+            pieces = theirs[went], ours[came]
+            equally_many = theirs.max(initial=0) == ours.max(initial=0)
+            if (pieces[0] != pieces[1] if equally_many else np.diff(pieces[0]) < 0).any():
+                reason = "entries change places between the pieces in which the network cuts it"
+                yield Note("inexact", f"{placement.name} dim {dim}", reason)
+
+
+def _pieces(units: Units, layout: Layout) -> NDArray[np.int64]:
+    """Give each position the number of the axis laid end to end that it is in; 0 in a product."""
+    if [len(segment) for segment in layout] != [1]:
+        return np.zeros(sum(prod(map(len, segment)) for segment in layout), np.int64)
+    atoms = units.atom[layout[0][0]]
+    return np.cumsum(np.diff(atoms, prepend=atoms[:1]) != 0)
 
 
 def _other_outputs(match: Match) -> Iterator[Note]:

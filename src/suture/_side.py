@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,6 +121,13 @@ class Side:
             return {}
         return _meetings(node, [value in self.parameters for value in node.inputs])
 
+    def constants(self) -> list[tuple[str, NDArray[Any]]]:
+        """List the constants that vary and meet something preserved, with the op they meet in."""
+        graph = self.units.graph
+        met = ((number, v) for number in self.relevant for v in graph.nodes[number].inputs)
+        known = ((self.op(number), graph.constants.get(value)) for number, value in met)
+        return [(op, entries) for op, entries in known if entries is not None and _varies(entries)]
+
     def silent(self) -> frozenset[int]:
         """List the values that are 0 wherever an input is that the other side lacks, held at 0."""
         graph, dims = self.units.graph, self.units.axes.dims
@@ -151,6 +159,10 @@ class Side:
             if any(np.isin(column[:1], c).any() for segment in layout for c in segment)
         ]
         return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def _varies(entries: NDArray[Any]) -> bool:
+    return bool(entries.size and (entries != entries.flat[0]).any())
 
 
 def _keeps_zero(

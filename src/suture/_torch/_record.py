@@ -291,7 +291,7 @@ class Recorder(TorchDispatchMode):
             f"No axis rule for {op}.",
             [("at", str(self._place())), ("op", _show(op, named))],
             f'if it computes every entry by itself, suture.rule("{op}", "... -> ..."); '
-            'if not, write the spec that holds: see CONTRIBUTING.md, "Adding an op"',
+            "if not, write the spec that holds: see docs/adding_an_op.md",
         )
 
     def _place(self) -> Place:
