@@ -9,8 +9,8 @@ import pytest
 import suture
 
 NAMES = """
-Algebra Categorical CoupleError Described Graph Match MatchError Pick Plan PlanError Report RuleError
-Schema SchemaError Spec SpecError Subject SutureError TensorArgument TraceError Units UnknownOpError
+Algebra Categorical CoupleError Described Graph Match MatchError Pick Plan PlanError Report
+RuleError Schema SchemaError Spec SpecError Subject SutureError TensorArgument TraceError Units UnknownOpError
 VerifyError apply couple match parse plan rule trace transfer verify
 """
 
