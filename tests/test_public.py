@@ -10,8 +10,8 @@ import suture
 
 NAMES = """
 Algebra Categorical CoupleError Described Graph Match MatchError Pick Plan PlanError Report
-RuleError Schema SchemaError Spec SpecError Subject SutureError TensorArgument TraceError Units UnknownOpError
-VerifyError apply couple match parse plan rule trace transfer verify
+RuleError Schema SchemaError Spec SpecError Subject SutureError TensorArgument TraceError Units
+UnknownOpError VerifyError apply couple match parse plan rule trace transfer verify
 """
 
 SIGNATURES = """
