@@ -45,7 +45,8 @@ class Match:
         pairs: the tensors that belong together.
         partner: target unit -> source unit, -1 where it is fresh, -2 where the source leaves it
             implicit.
-        same: source unit -> the source unit that it is one with, mostly itself.
+        same: source unit -> the source unit that it is one with, mostly itself; -2 where the
+            target leaves it implicit.
         aligned: per dim of a shared tensor, how its factors fall together.
         names: name -> units, source and target.
         uses: what ops do with the parameters, source and target.
@@ -118,7 +119,7 @@ def match(source: Units, target: Units) -> Match:
     untied = {name for names in back.values() if len(names) > 1 for name in names}
     notes = _by_signature(partner, theirs, ours, untied)
     same = bridge(partner, source, target, pairs.tensors, aligned)
-    _spell_out(partner, target, aligned)
+    _spell_out(partner, same, source, target, pairs.tensors, aligned)
     return Match(source, target, pairs, partner, same, aligned, names, used, tuple(notes))
 
 
@@ -214,14 +215,29 @@ def _is_read(units: Units, name: str, dim: int, used: Mapping[str, tuple[Use, ..
     return any(dim == at for use in used.get(name, ()) for at, _ in use.reads)
 
 
-def _spell_out(partner: Column, target: Units, aligned: Mapping[Dim, Alignment]) -> None:
-    """Give the first entry of a factor that the source leaves implicit (one head) its partner."""
+def _spell_out(
+    partner: Column,
+    same: Column,
+    source: Units,
+    target: Units,
+    tensors: Mapping[str, str],
+    aligned: Mapping[Dim, Alignment],
+) -> None:
+    """Mark the first entry of a factor (one head) that the other side leaves implicit."""
     for (name, dim), alignment in aligned.items():
-        layout = target.tensors[name][dim] if dim >= 0 else target.values[name]
-        for segment, seat in zip(layout, alignment.target, strict=True):
-            for slot in (seat.slots[place] for place in seat.spare):
-                if slot is not None and partner[segment[slot][0]] == -1:
-                    partner[segment[slot][0]] = IMPLICIT
+        if dim >= 0 and name in tensors:
+            for unit in _spare(target.tensors[name][dim], alignment.target):
+                partner[unit] = IMPLICIT if partner[unit] == -1 else partner[unit]
+            for unit in _spare(source.tensors[tensors[name]][dim], alignment.source):
+                same[unit] = IMPLICIT if unit not in partner else same[unit]
+
+
+def _spare(layout: Layout, seats: tuple[Seat, ...]) -> Iterator[int]:
+    """List the first entries of the factors that the other side lacks."""
+    for segment, seat in zip(layout, seats, strict=True):
+        for slot in (seat.slots[place] for place in seat.spare):
+            if slot is not None:
+                yield int(segment[slot][0])
 
 
 def _hash(place: Place) -> np.uint64:

@@ -181,7 +181,7 @@ def sides(match: Match) -> tuple[Side, Side]:
     return (
         _side(
             match.source,
-            back[match.same] == -1,
+            (match.same >= 0) & (back[match.same] == -1),
             pairs.tensors.values(),
             match.uses[0],
             pairs.outputs,
