@@ -3,6 +3,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+CODE := src tests examples benchmarks
 
 .PHONY: demo test bench clean
 
@@ -12,8 +13,8 @@ demo: $(READY)
 # One thread each: two xdist workers already fill two cores.
 test: export OMP_NUM_THREADS ?= 1
 test: $(READY)
-	@echo "ruff check" && $(BIN)/ruff check --quiet .
-	@echo "ruff format --check" && $(BIN)/ruff format --check --quiet .
+	@echo "ruff check" && $(BIN)/ruff check --quiet $(CODE)
+	@echo "ruff format --check" && $(BIN)/ruff format --check --quiet $(CODE)
 	@echo "mypy --strict" && $(BIN)/mypy --strict --no-error-summary
 	@echo "pytest" && $(BIN)/python -m pytest -q -n 2 $(PYTEST_ARGS)
 

@@ -91,11 +91,11 @@ def test_a_change_that_cannot_be_exact() -> None:
 def test_a_promise_that_is_broken() -> None:
     """The target is bit by bit as it was, its parameters are the same objects and still tied."""
 
-    def scaled(factor: float) -> nn.Module:
+    def scaled(factor: int) -> nn.Module:
         layer = nn.Linear(3, 4)
         return generic(Net(lambda m, x: m.layer(x) * factor, layer=layer, again=layer))
 
-    source, target, x = scaled(2.0), scaled(3.0), given()
+    source, target, x = scaled(2), scaled(3), given()
     nn.init.ones_(target.get_parameter("layer.bias"))
     parameters, before = [*target.parameters()], weights(target)
     with pytest.raises(VerifyError):

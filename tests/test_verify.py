@@ -97,7 +97,7 @@ def _largest(source: Subject, plan: Plan, target: Subject) -> float:
 
     ours, theirs = adapter(target.model), adapter(source.model)
     rng, old, new = np.random.default_rng(0), theirs.examples(source), ours.examples(target)
-    worlds = [as_source(plan, draw(plan, new, rng), old) for _ in range(8)]
+    worlds = [as_source(plan, draw(plan, old, new, rng), old) for _ in range(8)]
     return max(float(np.abs(theirs.run(source, world)["output"]).max()) for world in worlds)
 
 

@@ -171,11 +171,12 @@ class _Spelling:
         pairs, checks = [np.empty((2, 0), np.int64)], []
         for pick in self.axes.picks:
             one, other = self.layout(pick.axis), self.layout(pick.source)
-            if [len(segment) for segment in (*one, *other)] != [1, 1]:
+            columns = plain(one), plain(other)
+            if columns[0] is None or columns[1] is None:
                 checks.append(pick)
                 continue
             taken = pick.index >= 0
-            pairs.append(np.stack([one[0][0][taken], other[0][0][pick.index[taken]]]))
+            pairs.append(np.stack([columns[0][taken], columns[1][pick.index[taken]]]))
         return np.concatenate(pairs, axis=1), tuple(checks)
 
 
@@ -197,6 +198,12 @@ def spell(
     for part in reversed(parts[:-1]):
         layout = _times(part, layout)
     return layout
+
+
+def plain(layout: Layout) -> Column | None:
+    """Give the units along a layout that is one axis but for factors of one entry."""
+    long = [column for column in layout[0] if len(column) > 1] or [layout[0][-1]]
+    return long[0] if len(layout) == len(long) == 1 else None
 
 
 def _merged(segments: list[Segment]) -> Layout:

@@ -39,7 +39,10 @@ class Value:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One op: the values it reads and gives (indices into `Graph.values`), its spec and algebra."""
+    """One op: the values it reads and gives (indices into `Graph.values`), its spec and algebra.
+
+    `settings` are the numbers, switches and words among its arguments, as text; sizes are not.
+    """
 
     op: str
     inputs: tuple[int, ...]
@@ -47,6 +50,7 @@ class Node:
     bound: Bound
     algebra: tuple[Algebra, ...]
     place: Place
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

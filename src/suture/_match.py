@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from suture._align import Alignment, Seat, align
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
-from suture._occurrences import IMPLICIT
+from suture._occurrences import IMPLICIT, Partners
 from suture._ones import bridge
 from suture._pair import Entry, Name, Pairs, full, named_entries, pair
 from suture._plan import Note
@@ -43,10 +43,7 @@ class Match:
         source: the source's units.
         target: the target's units.
         pairs: the tensors that belong together.
-        partner: target unit -> source unit, -1 where it is fresh, -2 where the source leaves it
-            implicit.
-        same: source unit -> the source unit that it is one with, mostly itself; -2 where the
-            target leaves it implicit.
+        partners: which unit is which.
         aligned: per dim of a shared tensor, how its factors fall together.
         names: name -> units, source and target.
         uses: what ops do with the parameters, source and target.
@@ -56,12 +53,21 @@ class Match:
     source: Units
     target: Units
     pairs: Pairs
-    partner: Column
-    same: Column
+    partners: Partners
     aligned: Mapping[Dim, Alignment]
     names: tuple[dict[Name, Entry], dict[Name, Entry]]
     uses: tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]]
     notes: tuple[Note, ...]
+
+    @property
+    def partner(self) -> Column:
+        """Target unit -> source unit, -1 where it is fresh, -2 where the source has none such."""
+        return self.partners.partner
+
+    @property
+    def same(self) -> Column:
+        """Source unit -> the source unit that it is one with, -2 where the target has none such."""
+        return self.partners.same
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -119,8 +125,16 @@ def match(source: Units, target: Units) -> Match:
     untied = {name for names in back.values() if len(names) > 1 for name in names}
     notes = _by_signature(partner, theirs, ours, untied)
     same = bridge(partner, source, target, pairs.tensors, aligned)
-    _spell_out(partner, same, source, target, pairs.tensors, aligned)
-    return Match(source, target, pairs, partner, same, aligned, names, used, tuple(notes))
+    free = _unnamed(source, names[0]), _unnamed(target, names[1])
+    implied = _implied(partner, same, source, target, pairs.tensors, aligned, free)
+    partners = Partners(partner, same, implied)
+    return Match(source, target, pairs, partners, aligned, names, used, tuple(notes))
+
+
+def _unnamed(units: Units, names: Mapping[Name, Entry]) -> NDArray[np.bool_]:
+    unnamed = np.ones(units.count, np.bool_)
+    unnamed[[unit for entry in names.values() for unit in entry]] = False
+    return unnamed
 
 
 def _alignments(source: Units, target: Units, shared: Mapping[str, str]) -> dict[Dim, Alignment]:
@@ -162,7 +176,7 @@ def _side(
     """Say where every unit occurs; `called` gives shared tensors their target names."""
     places: dict[Place, Column] = {}
     signature = np.zeros(units.count, np.uint64)
-    free = np.ones(units.count, np.bool_)
+    free = _unnamed(units, names)
     written, written_by_others = (np.zeros(units.count, np.bool_) for _ in range(2))
     factors = cache(_factors)
     for name, dim, layout in _layouts(units):
@@ -174,7 +188,6 @@ def _side(
             for column in (column for segment in layout for column in segment):
                 (written if name in called else written_by_others)[column] = True
     free[written_by_others & ~written] = False
-    free[[unit for entry in names.values() for unit in entry]] = False
     return _Side(units, places, signature, free & (signature != 0))
 
 
@@ -215,29 +228,41 @@ def _is_read(units: Units, name: str, dim: int, used: Mapping[str, tuple[Use, ..
     return any(dim == at for use in used.get(name, ()) for at, _ in use.reads)
 
 
-def _spell_out(
+def _implied(
     partner: Column,
     same: Column,
     source: Units,
     target: Units,
     tensors: Mapping[str, str],
     aligned: Mapping[Dim, Alignment],
-) -> None:
-    """Mark the first entry of a factor (one head) that the other side leaves implicit."""
+    free: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the entry of each factor (one head) that the other side leaves implicit, and mark it."""
+    implied = np.zeros(source.count, np.bool_), np.zeros(target.count, np.bool_)
     for (name, dim), alignment in aligned.items():
         if dim >= 0 and name in tensors:
-            for unit in _spare(target.tensors[name][dim], alignment.target):
-                partner[unit] = IMPLICIT if partner[unit] == -1 else partner[unit]
-            for unit in _spare(source.tensors[tensors[name]][dim], alignment.source):
-                same[unit] = IMPLICIT if unit not in partner else same[unit]
+            for column in _spare(target.tensors[name][dim], alignment.target):
+                unit = _one(column, partner[column] >= 0, free[1])
+                implied[1][unit] = True
+                partner[unit] = np.where(partner[unit] == -1, IMPLICIT, partner[unit])
+            for column in _spare(source.tensors[tensors[name]][dim], alignment.source):
+                unit = _one(column, np.isin(column, partner), free[0])
+                implied[0][unit] = True
+                same[unit] = np.where(np.isin(unit, partner), same[unit], IMPLICIT)
+    return implied
 
 
-def _spare(layout: Layout, seats: tuple[Seat, ...]) -> Iterator[int]:
-    """List the first entries of the factors that the other side lacks."""
+def _one(column: Column, known: NDArray[np.bool_], free: NDArray[np.bool_]) -> Column:
+    """Choose the entry that is known on the other side; if none is, the first that has no name."""
+    return np.unique(column[known]) if known.any() else column[free[column]][:1]
+
+
+def _spare(layout: Layout, seats: tuple[Seat, ...]) -> Iterator[Column]:
+    """List the factors that the other side lacks."""
     for segment, seat in zip(layout, seats, strict=True):
         for slot in (seat.slots[place] for place in seat.spare):
             if slot is not None:
-                yield int(segment[slot][0])
+                yield segment[slot]
 
 
 def _hash(place: Place) -> np.uint64:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suture._couple import Layout, Units
+from suture._couple import Layout, Units, plain
 from suture._pair import Entry, Name, entries_of, full
 
 
@@ -45,9 +45,8 @@ class Names:
         return found
 
     def _along(self, layout: Layout) -> list[tuple[int, str]]:
-        long = [c for c in layout[0] if len(c) > 1] or [layout[0][-1]]
-        if len(layout) == len(long) == 1:
-            column = long[0]
+        column = plain(layout)
+        if column is not None:
             named = np.flatnonzero(np.isin(column, [*self.single]))
             return [(int(at), self.single[int(column[at])]) for at in named]
         if not self.several:

@@ -8,6 +8,7 @@ both sides have equally many. Does not know how units were matched (`_match`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,15 +24,33 @@ IMPLICIT = -2
 """Stands for a factor of one entry (one head) that the other side does not spell out."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Partners:
+    """What is known of units, by unit.
+
+    Attributes:
+        partner: target unit -> source unit, -1 where it is fresh, -2 where the source leaves it
+            implicit.
+        same: source unit -> the source unit that it is one with, mostly itself; -2 where the
+            target leaves it implicit.
+        implied: source unit, target unit -> whether it is the one entry of its factor that the
+            other side leaves implicit.
+    """
+
+    partner: Column
+    same: Column
+    implied: tuple[NDArray[np.bool_], NDArray[np.bool_]]
+
+
 def positions(
-    source: Layout, target: Layout, partner: Column, alignment: Alignment, where: str
+    source: Layout, target: Layout, partners: Partners, alignment: Alignment, where: str
 ) -> Positions:
     """Map the positions of a target dim to those of its source dim.
 
     Args:
         source: the source dim in units.
         target: the target dim in units.
-        partner: target unit -> source unit, -1 where it is fresh.
+        partners: which unit is which.
         alignment: which factors fall together.
         where: the tensor and dim, for the error.
 
@@ -41,31 +60,35 @@ def positions(
     Raises:
         MatchError: an entry occurs a different number of times on the two sides.
     """
-    mapped = [tuple(partner[column] for column in segment) for segment in target]
-    theirs = _rows(source, alignment.source)
-    ours = _rows(mapped, alignment.target)
+    theirs = _rows(source, alignment.source, partners.same, partners.implied[0])
+    ours = _rows(target, alignment.target, partners.partner, partners.implied[1])
     fresh = (ours == -1).any(axis=1)
     codes = _codes(theirs, ours)
     return _pair(codes[: len(theirs)], codes[len(theirs) :], fresh, where)
 
 
-def _rows(segments: Sequence[Segment], seats: Sequence[Seat]) -> NDArray[np.int64]:
-    """Write the entries of a layout as rows of units, one column per aligned factor."""
-    return np.concatenate([_taken(*pair) for pair in zip(segments, seats, strict=True)])
+def _rows(
+    layout: Layout, seats: Sequence[Seat], known: Column, implied: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Write the entries of a layout as rows of source units, one column per aligned factor."""
+    pairs = zip(layout, seats, strict=True)
+    return np.concatenate([_taken(segment, seat, known, implied) for segment, seat in pairs])
 
 
-def _taken(segment: Segment, seat: Seat) -> NDArray[np.int64]:
+def _taken(
+    segment: Segment, seat: Seat, known: Column, implied: NDArray[np.bool_]
+) -> NDArray[np.int64]:
     """Write the entries of one segment as rows; factors that one side lacks are implicit.
 
-    Of a factor that the other side lacks, the first entry is the one that it leaves implicit; the
-    other entries are not there.
+    Of a factor that the other side lacks, one entry is the one that it leaves implicit; the other
+    entries are not there.
     """
     columns = [
         np.array([IMPLICIT])
         if slot is None
-        else np.where(np.arange(len(segment[slot])) == 0, IMPLICIT, -1)
+        else np.where(implied[segment[slot]], IMPLICIT, -1)
         if place in seat.spare
-        else segment[slot]
+        else known[segment[slot]]
         for place, slot in enumerate(seat.slots)
     ]
     grids = np.meshgrid(*columns, indexing="ij")

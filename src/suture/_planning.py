@@ -136,8 +136,7 @@ class _Planner:
         if key not in self.found:
             where = f"{at[0]} dim {at[1]}" if at[1] >= 0 else f"values of {at[0]}"
             aligned = self.match.aligned[at]
-            same = tuple(tuple(self.match.same[c] for c in segment) for segment in theirs)
-            self.found[key] = positions(same, ours, self.match.partner, aligned, where)
+            self.found[key] = positions(theirs, ours, self.match.partners, aligned, where)
         return self.found[key]
 
     def placements(

@@ -7,6 +7,7 @@ way to an output that both models have. Does not repair it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 
@@ -54,6 +55,8 @@ def promise(
         *_lost_paths(source),
         *_other_ops(source, target),
         *_other_constants(source, target),
+        *_picked(source),
+        *_picked(target),
         *_moved_between_pieces(match, inputs),
         *_other_outputs(match),
         *_lost_outputs(outputs),
@@ -119,9 +122,11 @@ def _lost_paths(side: Side) -> Iterator[Note]:
 
 def _other_ops(source: Side, target: Side) -> Iterator[Note]:
     """Compare what is computed on the way to the outputs that both models have."""
-    before, after = source.ops(), target.ops()
+    before, after = Counter(source.ops()), Counter(target.ops())
     came, went = after - before, before - after
-    if came or went:
+    if source.ops() != target.ops() and not came and not went:
+        yield Note("inexact", "ops", "the target computes the same in another order")
+    elif came or went:
         signs = (("+", came), ("-", went))
         listed = [f"{s} {op} x{n}" for s, ops in signs for op, n in sorted(ops.items())]
         yield Note("inexact", "ops", f"the target computes otherwise: {', '.join(listed)}")
@@ -157,6 +162,14 @@ def _pieces(units: Units, layout: Layout) -> NDArray[np.int64]:
         return np.zeros(sum(prod(map(len, segment)) for segment in layout), np.int64)
     atoms = units.atom[layout[0][0]]
     return np.cumsum(np.diff(atoms, prepend=atoms[:1]) != 0)
+
+
+def _picked(side: Side) -> Iterator[Note]:
+    """Find constant picks across products, whose units coupling does not follow."""
+    for pick in side.units.checks:
+        if side.loses(pick.axis) or side.loses(pick.source):
+            reason = "entries are picked across a product of axes; their units are not followed"
+            yield Note("inexact", side.where(pick.source) or side.where(pick.axis), reason)
 
 
 def _other_outputs(match: Match) -> Iterator[Note]:

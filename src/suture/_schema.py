@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from suture._bind import Shape
-from suture._errors import SchemaError, near_miss
+from suture._errors import SchemaError, demand, near_miss
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,11 @@ class Schema:
     state: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        groups = {"inputs": self.inputs, "outputs": self.outputs, "state": self.state}
+        for role, group in groups.items():
+            sentence = f"The {role} of a schema are a dict of keypath -> names."
+            shown = [(role, f"is {type(group).__name__}")]
+            demand(group, Mapping, SchemaError(sentence, shown))
         facts = [
             fact
             for group in (self.inputs, self.outputs)
@@ -64,9 +69,11 @@ class Schema:
             raise SchemaError("A schema names every entry once, as text.", facts)
 
 
-def _faults(keypath: str, labels: Labels) -> list[tuple[str, str]]:
+def _faults(keypath: str, labels: Labels | object) -> list[tuple[str, str]]:
     if isinstance(labels, str):
         return [(keypath, f"{labels!r} is one text, not a list of names")]
+    if not isinstance(labels, (Sequence, Mapping, Categorical)):
+        return [(keypath, f"a {type(labels).__name__} is no list: names need an order")]
     faults = []
     for dim, names in spelled(labels).items():
         at = "values" if dim is None else f"dim {dim}"

@@ -6,7 +6,6 @@ the plan (`_promise`).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import reduce
@@ -81,10 +80,10 @@ class Side:
         packet = node.op.rpartition(".")[0].removeprefix("aten.")
         return f"{packet} in {node.place.module}" if node.place.module else packet
 
-    def ops(self) -> Counter[str]:
-        """Count the ops that compute something preserved on the way to a shared output."""
+    def ops(self) -> list[str]:
+        """List the ops that compute something preserved on the way to a shared output."""
         names = (self._computes(self.units.graph.nodes[number]) for number in self.relevant)
-        return Counter(name for name in names if name is not None)
+        return [name for name in names if name is not None]
 
     def _computes(self, node: Node) -> str | None:
         """Name what a node computes; None if it moves entries, or adds or multiplies a parameter.
@@ -105,7 +104,8 @@ class Side:
                 axis.mixed for o in node.bound.inputs for d in o.dims for p in d for axis in p
             )
             return node.op.rpartition(".")[0] if mixed else "contraction"
-        return node.op.rpartition(".")[0]
+        settings = f"({', '.join(node.settings)})" if node.settings else ""
+        return node.op.rpartition(".")[0] + settings
 
     def alone(self) -> Iterator[tuple[str, Use]]:
         """List the uses, at relevant nodes, of parameters that the other side lacks."""

@@ -77,7 +77,7 @@ def _check(made: Plan, report: Report) -> None:
         raise VerifyError(
             "The new model does not compute the old function, although the plan promised it.",
             facts,
-            "they differ in what no weight shows (a slope, a constant, a mask); the target is as "
+            "they differ in what no weight shows (a slope, a constant, chance); the target is as "
             "it was before",
         )
     empty = [output.name for output in report.outputs if not output.compared]

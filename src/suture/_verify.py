@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from suture._adapter import adapter
+from suture._adapter import adapter, trace
 from suture._errors import PlanError
 from suture._plan import Placement, Plan
 from suture._promise import lost_names
@@ -120,7 +120,8 @@ def verify(
     ours, theirs = adapter(target.model), adapter(source.model)
     old, new = theirs.examples(source), ours.examples(target)
     _check_sides("inputs", plan.inputs, old, new)
-    worlds = _worlds(plan, states, new)
+    _same_models(plan, source, target)
+    worlds = _worlds(plan, states, old, new)
     shared = [placement for placement in plan.outputs if placement.source and placement.target]
     pairs: dict[str, list[tuple[Array, Array]]] = {placement.name: [] for placement in shared}
     for world in worlds:
@@ -133,6 +134,21 @@ def verify(
     return Report(differences, len(worlds), held(plan))
 
 
+def _same_models(plan: Plan, source: Subject, target: Subject) -> None:
+    """Refuse models, or names, that the plan was not made for."""
+    sides = (("source", plan.source, source), ("target", plan.target, target))
+    facts = [
+        (side, f"is {found[:12]}; the plan was made for {wanted[:12]}")
+        for side, wanted, subject in sides
+        for found in [trace(subject).fingerprint]
+        if found != wanted
+    ]
+    if facts:
+        raise PlanError(
+            "The plan was made for other models.", facts, "make a plan for these two models"
+        )
+
+
 def held(plan: Plan) -> tuple[str, ...]:
     """List what the source alone sees, by name."""
     return tuple(
@@ -143,14 +159,16 @@ def held(plan: Plan) -> tuple[str, ...]:
     )
 
 
-def _worlds(plan: Plan, states: int | Iterable[Inputs] | None, examples: Inputs) -> list[Inputs]:
+def _worlds(
+    plan: Plan, states: int | Iterable[Inputs] | None, old: Inputs, examples: Inputs
+) -> list[Inputs]:
     if states in (0, []) or (isinstance(states, int) and states < 0):
         raise PlanError("Verification needs at least one world state.", [("states", f"{states!r}")])
     if states is None or isinstance(states, int):
         if any(p.source and p.target and p.values == () for p in plan.inputs):
             return []  # no state is known to both: every value that the old table knew is gone
         rng = np.random.default_rng(0)
-        return [draw(plan, examples, rng) for _ in range(STATES if states is None else states)]
+        return [draw(plan, old, examples, rng) for _ in range(STATES if states is None else states)]
     worlds: list[Inputs] = [
         {name: np.asarray(given) for name, given in world.items()} for world in states
     ]

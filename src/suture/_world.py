@@ -22,11 +22,12 @@ Array = NDArray[Any]
 Inputs = Mapping[str, Array]
 
 
-def draw(plan: Plan, examples: Inputs, rng: np.random.Generator) -> dict[str, Array]:
+def draw(plan: Plan, old: Inputs, examples: Inputs, rng: np.random.Generator) -> dict[str, Array]:
     """Draw a world state in the target's layout.
 
     Args:
         plan: says which inputs there are.
+        old: the source's example inputs by keypath.
         examples: the target's example inputs by keypath.
         rng: where chance comes from.
 
@@ -34,19 +35,30 @@ def draw(plan: Plan, examples: Inputs, rng: np.random.Generator) -> dict[str, Ar
         Inputs by keypath; floats are standard normal.
     """
     return {
-        placement.name: _drawn(placement, examples[placement.name], rng)
+        placement.name: _drawn(placement, old, examples[placement.name], rng)
         for placement in plan.inputs
         if placement.target is not None
     }
 
 
-def _drawn(placement: Placement, example: Array, rng: np.random.Generator) -> Array:
+def _drawn(placement: Placement, old: Inputs, example: Array, rng: np.random.Generator) -> Array:
     if np.issubdtype(example.dtype, np.inexact):
         return rng.standard_normal(example.shape).astype(example.dtype)
+    if placement.values is None and example.dtype == np.uint8:
+        return rng.integers(0, 256, example.shape, np.uint8)
     if not placement.values:
-        return example
+        return _kept(placement, old, example)
     shared = np.concatenate([np.arange(r.target, r.target + r.length) for r in placement.values])
     return rng.choice(shared, example.shape).astype(example.dtype)
+
+
+def _kept(placement: Placement, old: Inputs, example: Array) -> Array:
+    """Give an integer input the source's example values where it has them: both know those."""
+    kept = example.copy()
+    if placement.source is not None and placement.values is None and placement.dims:
+        theirs, ours = zip(*map(spread, placement.dims), strict=True)
+        kept[np.ix_(*ours)] = old[placement.name][np.ix_(*theirs)]
+    return kept
 
 
 def as_source(plan: Plan, state: Inputs, examples: Inputs) -> dict[str, Array]:
@@ -69,8 +81,8 @@ def as_source(plan: Plan, state: Inputs, examples: Inputs) -> dict[str, Array]:
 
 def _seen(placement: Placement, state: Inputs, example: Array) -> Array:
     inexact = np.issubdtype(example.dtype, np.inexact)
-    seen = np.zeros_like(example) if inexact else example.copy()
-    if placement.target is None or (not inexact and placement.values is None):
+    seen = np.zeros_like(example) if inexact or example.dtype == np.uint8 else example.copy()
+    if placement.target is None:
         return seen
     given = state[placement.name]
     if placement.values is not None:

@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_flatten_with_path, tree_map, tree_unflatten
 
 from suture._errors import TraceError
 from suture._subject import Subject
+from suture._torch._dtype import show
 
 
 def distinct(subject: Subject) -> Subject:
@@ -72,6 +73,10 @@ def _step(entry: Any) -> str:
 
 def _named(subject: Subject) -> dict[str, Any]:
     """Bind the example arguments to the names that the model, or `call`, gives them."""
+    args: object = subject.args
+    if isinstance(args, torch.Tensor):
+        sentence = "The example arguments are one tensor, not a tuple of them."
+        raise TraceError(sentence, [("args", show(args))], "write Subject(model, (x,))")
     function = subject.model.forward if subject.call is None else subject.call
     signature = inspect.signature(function)
     first = () if subject.call is None else (subject.model,)

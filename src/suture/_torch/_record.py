@@ -241,8 +241,9 @@ class Recorder(TorchDispatchMode):
         }
 
     def _compute(self, op: OpOverload, real: Mapping[str, Any]) -> Any:
-        """Compute the entries of a constant."""
-        return op(**_on_device(op, real, "cpu"))
+        """Compute the entries of a constant; memory that is not initialised counts as zeros."""
+        result = op(**_on_device(op, real, "cpu"))
+        return torch.zeros_like(result) if "empty" in str(op._overloadpacket) else result
 
     def _note_views(self, op: OpOverload, given: Mapping[str, Any], result: Any) -> None:
         if not any(r.alias_info is not None for r in op._schema.returns):
@@ -272,6 +273,7 @@ class Recorder(TorchDispatchMode):
                 bound,
                 algebra,
                 self._place(),
+                tuple(f"{n}={v}" for n, v in named.items() if isinstance(v, (bool, float, str))),
             )
         )
 

@@ -143,6 +143,7 @@ class _Tracing:
         used = {value for node in recording.nodes for value in node.inputs} | set(outputs.values())
         carried = {name: value for name, value in known.items() if self.state.is_carried(name)}
         reached = {name: value for name, value in carried.items() if value in used}
+        _demand_reached(carried, reached, self.state.parameters)
         unreached = {name: self._tensor(name, v) for name, v in carried.items() if v not in used}
         tensors = {name: self._tensor(name, value) for name, value in reached.items()}
         parameters = self.state.parameters
@@ -171,6 +172,16 @@ class _Tracing:
 
 def _discard(modules: list[nn.Module]) -> None:
     modules.pop()
+
+
+def _demand_reached(
+    carried: Mapping[str, int], reached: Mapping[str, int], parameters: frozenset[str]
+) -> None:
+    """Refuse a call that uses none of the model's parameters: it runs something else."""
+    if parameters.intersection(carried) and not parameters.intersection(reached):
+        shown = [("model", f"{len(parameters)} parameters, none of them reached")]
+        hint = "does `call` use the model that it is given?"
+        raise TraceError("The call reaches no parameter of the model.", shown, hint)
 
 
 def _on_meta(tensor: torch.Tensor) -> torch.Tensor:
