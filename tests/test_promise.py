@@ -181,3 +181,20 @@ def test_a_lone_channel_with_a_name_that_becomes_two() -> None:
     x = torch.randn(5, 7, 2)
     assert plan.exact
     assert torch.allclose(old.model(x[..., 1:]), new.model(x), atol=1e-5)
+
+
+def test_categories_that_are_read_as_one_hot() -> None:
+    """The names of an integer input's values reach the columns that its one-hot code chooses."""
+
+    def net(names: str) -> Subject:
+        def forward(m: Any, x: Tensor) -> Any:
+            return m.out(F.one_hot(x, num_classes=len(names)).float())
+
+        model = generic(Net(forward, out=nn.Linear(len(names), 4)))
+        schema = Schema(inputs={"x": Categorical(names)})
+        return Subject(model, (torch.zeros(7, dtype=torch.int64),), schema=schema)
+
+    old, new = net("abc"), net("cxayb")
+    assert transfer(old, new).exact
+    before, after = old.model(torch.tensor([0, 1, 2])), new.model(torch.tensor([2, 4, 0]))
+    assert torch.allclose(before, after, atol=1e-6)

@@ -110,5 +110,5 @@ def test_a_refusal_shows_the_spec_and_what_helps() -> None:
         "An operand has at most one '...'.\n"
         "  spec     m ... ... -> m\n"
         "\n"
-        "hint: see DESIGN, 'One line of notation'"
+        "hint: see docs/adding_an_op.md"
     )

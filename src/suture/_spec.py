@@ -148,7 +148,7 @@ class _Reader:
         return tokens
 
     def _refuse(self, sentence: str) -> SpecError:
-        return SpecError(sentence, [("spec", self.text)], "see DESIGN, 'One line of notation'")
+        return SpecError(sentence, [("spec", self.text)], "see docs/adding_an_op.md")
 
     def peek(self) -> str:
         return self.tokens[self.at] if self.at < len(self.tokens) else ""

@@ -93,6 +93,11 @@ class Recorder(TorchDispatchMode):
             return self._run(op, named)
         return self._run_mutable(op, named, kwargs)
 
+    def run_whole(self, op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Run an op that has a rule but would be taken apart on its way here."""
+        args, kwargs = tree_map_only(torch.Tensor, self._meta, (tuple(args), kwargs))
+        return self._run(op, arguments(op, args, kwargs))
+
     def _meta(self, tensor: torch.Tensor) -> torch.Tensor:
         """Stand in for a tensor that is neither parameter nor input: a constant of the model."""
         if id(tensor) in self.recording.index:

@@ -29,6 +29,7 @@ from suture._torch import _arguments as arguments
 from suture._torch._record import Recorder, Recording
 from suture._torch._state import StateDict
 from suture._torch._undisturbed import undisturbed
+from suture._torch._whole import Whole
 
 
 def trace(subject: Subject) -> Graph:
@@ -64,7 +65,8 @@ class _Tracing:
     def run(self) -> Graph:
         stand_ins, known = self._stand_ins()
         inputs, args, kwargs = self._inputs()
-        with self._watched(), Recorder(self.recording, self._where()) as recorder:
+        recorder = Recorder(self.recording, self._where())
+        with self._watched(), recorder, Whole(recorder.run_whole):
             result = self._call(stand_ins, args, kwargs)
             outputs = self._outputs(result, recorder)
         return self._graph(known, inputs, outputs)
