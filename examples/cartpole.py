@@ -87,7 +87,7 @@ class Budget:
     after: int
 
 
-FULL = Budget(seeds=(1, 2, 3, 4, 5, 6), before=5 * ROLLOUT, after=14 * ROLLOUT)
+FULL = Budget(seeds=(1, 2, 3, 4), before=5 * ROLLOUT, after=14 * ROLLOUT)
 QUICK = Budget(seeds=(1, 2), before=ROLLOUT, after=ROLLOUT)
 
 
