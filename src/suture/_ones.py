@@ -61,13 +61,18 @@ def _facings(
             theirs = _columns(source.tensors[tensors[name]][dim], alignment.source)
             ours = _columns(target.tensors[name][dim], alignment.target)
             for one, other in zip(theirs, ours, strict=True):
-                if one is not None and other is not None and min(len(one), len(other)) == 1:
-                    yield _Facing(one, other)
+                if one is not None and other is not None and (_lone(one) or _lone(other)):
+                    yield _Facing(np.unique(one), np.unique(other))
+
+
+def _lone(column: Column) -> bool:
+    """Whether one unit is all that a factor holds."""
+    return bool(column.size and (column == column[0]).all())
 
 
 def _columns(layout: Layout, seats: Sequence[Seat]) -> list[Column | None]:
-    """List the distinct units at each aligned place of a plain product; None for anything else."""
+    """List the units at each aligned place of a plain product; None for anything else."""
     slots = seats[0].slots
     if len(layout) != 1:
         return [None for _ in slots]
-    return [None if slot is None else np.unique(layout[0][slot]) for slot in slots]
+    return [None if slot is None else layout[0][slot] for slot in slots]
