@@ -176,6 +176,11 @@ def larger(draw: Draw, old: int | None, stage: str) -> int | None:
     return None if old is None else old + draw(st.integers(0, 3))
 
 
+def resized(draw: Draw, old: int | None, stage: str) -> int | None:
+    """Grow or shrink a size, if there is one."""
+    return None if old is None else draw(st.integers(max(1, old - 2), old + 2))
+
+
 def shuffled(draw: Draw, old: Names, stage: str) -> Names:
     """Reorder names."""
     return tuple(draw(st.permutations(old)))
@@ -231,7 +236,9 @@ STRETCHING: dict[str, Rule] = {
     **dict.fromkeys(("tokens", "head_dim", "group"), larger),
     "entities": replaced,
 }
-"""Growth that reaches mixed axes as well."""
+"""Growth that reaches mixed axes, and loses entities."""
+CUTTING: dict[str, Rule] = {**STRETCHING, "width": resized}
+"""Changes that take any units away."""
 
 
 def rewritten(draw: Draw, recipe: Recipe, rules: dict[str, Rule], stage: str) -> Recipe:

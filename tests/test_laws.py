@@ -12,14 +12,23 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import suture
 from carried import carry, carry_on, difference, plan_between
 from modules import build
-from networks import GROWING, REPLACING, SHUFFLING, STRETCHING, chains, recipe_with, recipes
+from networks import (
+    CUTTING,
+    GROWING,
+    REPLACING,
+    SHUFFLING,
+    STRETCHING,
+    chains,
+    recipe_with,
+    recipes,
+)
 from recipes import Recipe, mixed
 from suture import Plan
 from suture._plan import Runs, Sum, TensorPlan
@@ -36,14 +45,20 @@ Chain = tuple[Recipe, ...]
 
 
 def law(strategy: st.SearchStrategy[Drawn], few: int = 15) -> Callable[[Check[Drawn]], Any]:
-    """Make a test of a check that holds for all that a strategy draws: a few, or (slow) many."""
+    """Make a test of a check that holds for all that a strategy draws: a few, or (slow) many.
+
+    Shrinking a failure takes minutes, so only the slow one does.
+    """
     examples = pytest.mark.parametrize("examples", [few, pytest.param(500, marks=pytest.mark.slow)])
     patient = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
 
     def test_of(check: Check[Drawn]) -> Any:
         def test(examples: int) -> None:
             profile = settings(
-                max_examples=examples, derandomize=True, suppress_health_check=patient
+                max_examples=examples,
+                derandomize=True,
+                suppress_health_check=patient,
+                phases=[Phase.generate] if examples == few else [Phase.generate, Phase.shrink],
             )
             profile(given(strategy)(check))()
 
@@ -97,16 +112,25 @@ def test_any_mix_of_growth_in_one_step(chain: Chain) -> None:
     assert max(difference(carried, seed) for seed in range(2)) < ROUNDING
 
 
-@law(chains(STRETCHING), few=25)
-def test_growth_that_reaches_mixed_axes(chain: Chain) -> None:
-    """Law 3: a plan that says nothing is exact, also where tokens, groups and head_dim change."""
+@law(chains(GROWING))
+def test_growth_in_single_precision(chain: Chain) -> None:
+    """Law 3: in float32 old outputs stay within 1e-5."""
+    before, after = chain
+    carried = carry(before, after, torch.float32)
+    assume(carried.plan.exact)
+    assert difference(carried) < 1e-5
+
+
+@law(chains(STRETCHING) | chains(CUTTING), few=40)
+def test_changes_that_may_cost_something(chain: Chain) -> None:
+    """Law 3: a plan that says nothing is exact, also where mixed axes or hidden units change."""
     before, after = chain
     carried = carry(before, after)
     assume(carried.plan.exact)
     assert difference(carried) < ROUNDING
 
 
-@law(chains(STRETCHING))
+@law(chains(STRETCHING) | chains(CUTTING))
 def test_a_difference_measured_by_verify(chain: Chain) -> None:
     """`verify` finds no difference where the plan is exact, and one where the answers differ."""
     before, after = chain
@@ -194,7 +218,7 @@ def test_growing_and_shrinking_back(chain: Chain) -> None:
     same(back.target.state_dict(), grown.source.state_dict())
 
 
-@law(chains(STRETCHING))
+@law(chains(CUTTING))
 def test_every_entry_is_planned_once(chain: Chain) -> None:
     """Law 6: the blocks of a tensor are a partition, and every tensor of the target is planned."""
     before, after = chain
