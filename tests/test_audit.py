@@ -89,6 +89,7 @@ UNTOLD = {
     "aten.searchsorted.Tensor": "boundaries are sorted: none can be exchanged",
     "aten.mode.default": "of several equal entries one is the place",
     "aten.multinomial.default": "another order of chances draws others",
+    "aten.repeat_interleave.Tensor": "another order of counts repeats others",
 }
 """Ops with axes of which the audit cannot tell whether they are one, with the reason."""
 
