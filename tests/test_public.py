@@ -9,19 +9,21 @@ import pytest
 import suture
 
 NAMES = """
-Algebra Categorical CoupleError Described Graph Match MatchError Pick Plan PlanError Report
-RuleError Schema SchemaError Spec SpecError Subject SutureError TensorArgument TraceError Units
-UnknownOpError VerifyError apply couple match parse plan rule trace transfer verify
+Algebra Categorical CoupleError Described Graph Group Interactions Match MatchError Pick Plan
+PlanError Report RuleError Schema SchemaError Spec SpecError Subject SutureError TensorArgument
+TraceError Units UnknownOpError VerifyError Window apply couple interactions match parse plan rule
+trace transfer verify
 """
 
 SIGNATURES = """
 Categorical(names: Iterable[str])
-Described(spec: str, algebra: str | None = None, sizes: Mapping[str, int], picks: tuple[Pick, ...] = ())
+Described(spec: str, algebra: str | None = None, sizes: Mapping[str, int], picks: tuple[Pick, ...] = (), windows: tuple[Window, ...] = ())
 Schema(inputs: Mapping[str, Labels], outputs: Mapping[str, Labels], state: Mapping[str, str])
 Subject(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, schema: Schema | None = None, call: Callable[..., Any] | None = None, mirror: Mapping[str, str])
 SutureError(sentence: str, facts: Iterable[tuple[str, str]] = (), hint: str | None = None)
 apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]
 couple(graph: Graph) -> Units
+interactions(graph: Graph) -> Interactions
 match(source: Units, target: Units) -> Match
 parse(text: str) -> Spec
 plan(source: Graph, target: Graph) -> Plan
@@ -32,6 +34,7 @@ verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inpu
 """  # noqa: E501  (one a line)
 
 ATTRIBUTES = {
+    "Interactions": "features groups interactions mask parameters sets total touched",
     "Plan": "exact from_json inputs notes outputs source target tensors to_json unpaired",
     "Report": "equal held max_abs_diff max_rel_diff outputs states",
 }

@@ -7,7 +7,7 @@ steps.
 from suture._adapter import trace
 from suture._algebra import Algebra
 from suture._apply import apply
-from suture._bind import Pick
+from suture._bind import Pick, Window
 from suture._couple import Units, couple
 from suture._errors import (
     CoupleError,
@@ -22,7 +22,9 @@ from suture._errors import (
     VerifyError,
 )
 from suture._graph import Graph
+from suture._interactions import interactions
 from suture._match import Match, match
+from suture._phi import Group, Interactions
 from suture._plan import Plan
 from suture._planning import plan
 from suture._rule import Described, TensorArgument, rule
@@ -40,6 +42,8 @@ __all__ = [
     "CoupleError",
     "Described",
     "Graph",
+    "Group",
+    "Interactions",
     "Match",
     "MatchError",
     "Pick",
@@ -58,8 +62,10 @@ __all__ = [
     "Units",
     "UnknownOpError",
     "VerifyError",
+    "Window",
     "apply",
     "couple",
+    "interactions",
     "match",
     "parse",
     "plan",

@@ -6,7 +6,7 @@ Knows how sizes follow from shapes. Does not know what axes mean (`_axes`, `_cou
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
 
@@ -39,6 +39,19 @@ class Pick:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """`(y k) = source[index]`: which entry of a mixed axis each tap of each window reads.
+
+    `index` has one dim per axis; -1 stands for a constant (padding). It says more of a `!` than the
+    text can: feature sets follow it, units do not.
+    """
+
+    axes: tuple[str, ...]
+    source: str
+    index: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Bound:
     """A spec at given shapes.
 
@@ -47,6 +60,7 @@ class Bound:
         outputs: the results' dims in axes.
         sizes: the size of every axis in entries.
         picks: the axes that are picked from others by a constant index.
+        windows: the axes of which windows read some entries each.
     """
 
     spec: Spec
@@ -54,6 +68,7 @@ class Bound:
     outputs: tuple[BoundOperand, ...]
     sizes: Mapping[str, int] = field(default_factory=dict)
     picks: tuple[Pick, ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
 def bind(
@@ -62,6 +77,7 @@ def bind(
     outputs: Sequence[Shape],
     sizes: Mapping[str, int] | None = None,
     picks: Sequence[Pick] = (),
+    windows: Sequence[Window] = (),
 ) -> Bound:
     """Bind a spec at shapes.
 
@@ -71,6 +87,7 @@ def bind(
         outputs: the results' shapes in entries.
         sizes: sizes of axes in entries that do not follow from the shapes.
         picks: the constant indices that stand beside the text.
+        windows: the same for windows over a mixed axis.
 
     Returns:
         The bound spec.
@@ -84,9 +101,9 @@ def bind(
     """
     given = tuple(sorted((sizes or {}).items()))
     bound = _bind(spec, tuple(inputs), tuple(outputs), given)
-    if not picks:
+    if not picks and not windows:
         return bound
-    return Bound(bound.spec, bound.inputs, bound.outputs, bound.sizes, tuple(picks))
+    return replace(bound, picks=tuple(picks), windows=tuple(windows))
 
 
 @lru_cache(maxsize=100_000)

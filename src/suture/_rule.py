@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar, overload
 
 from suture._algebra import Algebra, algebra
-from suture._bind import Bound, Pick, Shape, bind
+from suture._bind import Bound, Pick, Shape, Window, bind
 from suture._errors import RuleError
 from suture._spec import Operand, Spec, parse
 
@@ -53,14 +53,15 @@ class Call:
 class Described:
     """What a rule function says of a call: operands that are absent have no place in the spec.
 
-    `algebra` replaces the rule's own where it depends on the arguments; `sizes` and `picks` are
-    those that the shapes do not tell.
+    `algebra` replaces the rule's own where it depends on the arguments; `sizes`, `picks`
+    and `windows` are those that the shapes do not tell.
     """
 
     spec: str
     algebra: str | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     picks: tuple[Pick, ...] = ()
+    windows: tuple[Window, ...] = ()
 
 
 RuleFunction = Callable[..., str | Described]
@@ -91,7 +92,7 @@ class Rule:
             answer = self.spec(**call.arguments, out=call.outputs)
             said = Described(answer) if isinstance(answer, str) else answer
         shapes = [operand.shape for operand in call.operands if operand is not None]
-        bound = bind(said.spec, shapes, call.outputs, said.sizes, said.picks)
+        bound = bind(said.spec, shapes, call.outputs, said.sizes, said.picks, said.windows)
         words = self.algebra if said.algebra is None else said.algebra
         return bound, _spread(words, len(shapes))
 

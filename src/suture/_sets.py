@@ -1,0 +1,158 @@
+"""Feature sets, interned: every distinct set is one number, and a union is found once.
+
+Knows sets of features as half-open intervals of feature numbers, which is what the neighbours of a
+schema make of them. Does not know names (`_features`) nor how sets flow (`_flow`).
+
+Set 0 is empty and set `f + 1` holds feature f alone; larger numbers are unions, in order of first
+occurrence. All work is on arrays: Python counts distinct unions, never entries.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+"""An array of sets by number; a dim of size one where the sets do not differ along it."""
+
+EMPTY = 0
+
+AT_ONCE = 4_000_000
+"""Children whose intervals are merged in one go; bounds the memory of a union."""
+
+
+@dataclass(slots=True, eq=False)
+class Sets:
+    """The sets met so far.
+
+    Attributes:
+        count: the number of features.
+        starts: the first feature of every interval, set by set.
+        ends: the feature behind every interval.
+        offsets: set -> its first interval; one more at the end.
+    """
+
+    count: int
+    starts: Ids = field(init=False)
+    ends: Ids = field(init=False)
+    offsets: Ids = field(init=False)
+    _known: dict[bytes, int] = field(default_factory=dict)
+    _memo: dict[bytes, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.starts = np.arange(self.count)
+        self.ends = self.starts + 1
+        self.offsets = np.concatenate([[0, 0], self.ends])
+
+    def union(self, ids: Ids) -> Ids:
+        """Unite sets along the last dim.
+
+        Args:
+            ids: sets i64[..., k].
+
+        Returns:
+            Sets i64[...].
+
+        Example:
+            >>> sets = Sets(5)
+            >>> one, same, empty = sets.union(np.array([[1, 2], [2, 1], [0, 0]]))
+            >>> int(one) == int(same), int(empty), sets.members(int(one)).tolist()
+            (True, 0, [0, 1])
+        """
+        low, high = ids.min(axis=-1), ids.max(axis=-1)
+        if ((low == high) | (low == EMPTY)).all() and _at_most_one(ids, high):
+            return np.asarray(high)
+        rows, back = np.unique(_normal(ids), axis=0, return_inverse=True)
+        found: Ids = self._united(rows)[back].reshape(ids.shape[:-1])
+        return found
+
+    def _united(self, rows: Ids) -> Ids:
+        """Unite each row of distinct sets, zeros first."""
+        keys = [row[row > EMPTY].tobytes() for row in rows]
+        new = [at for at, key in enumerate(keys) if key not in self._memo]
+        each = max(1, AT_ONCE // max(1, rows.shape[1]))
+        for start in range(0, len(new), each):
+            part = new[start : start + each]
+            self._memo.update(zip([keys[at] for at in part], self._merged(rows[part]), strict=True))
+        return np.array([self._memo[key] for key in keys], np.int64)
+
+    def _merged(self, rows: Ids) -> list[int]:
+        """Merge the intervals of each row of sets, and number what comes out."""
+        children = rows.ravel()
+        lengths = self.offsets[children + 1] - self.offsets[children]
+        first = np.repeat(self.offsets[children] - np.cumsum(lengths) + lengths, lengths)
+        at = first + np.arange(len(first))
+        # One number line per row, far enough apart that intervals of two rows never touch.
+        line = np.repeat(np.repeat(np.arange(len(rows)), rows.shape[1]), lengths) * (self.count + 1)
+        starts, ends = self.starts[at] + line, self.ends[at] + line
+        order = np.argsort(starts, kind="stable")
+        starts, reach = starts[order], np.maximum.accumulate(ends[order])
+        begins = np.flatnonzero(np.concatenate([[True], starts[1:] > reach[:-1]])[: len(starts)])
+        closes = np.concatenate([begins[1:] - 1, [len(starts) - 1]])[: len(begins)]
+        starts, ends = starts[begins], reach[closes]
+        cuts = np.searchsorted(starts // (self.count + 1), np.arange(len(rows) + 1))
+        base = np.repeat(np.arange(len(rows)) * (self.count + 1), np.diff(cuts))
+        return self._interned(starts - base, ends - base, cuts)
+
+    def _interned(self, starts: Ids, ends: Ids, cuts: Ids) -> list[int]:
+        """Give every set of intervals its number, `cuts` being the first interval of each."""
+        found: list[int] = []
+        fresh: list[tuple[int, int]] = []
+        for begin, stop in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
+            if stop - begin <= 1 and (stop == begin or ends[begin] - starts[begin] == 1):
+                found.append(EMPTY if stop == begin else int(starts[begin]) + 1)
+                continue
+            key = starts[begin:stop].tobytes() + ends[begin:stop].tobytes()
+            if key not in self._known:
+                self._known[key] = len(self.offsets) - 1 + len(fresh)
+                fresh.append((begin, stop))
+            found.append(self._known[key])
+        self._append(starts, ends, fresh)
+        return found
+
+    def _append(self, starts: Ids, ends: Ids, fresh: list[tuple[int, int]]) -> None:
+        if not fresh:
+            return
+        at = np.concatenate([np.arange(begin, stop) for begin, stop in fresh])
+        lengths = np.array([stop - begin for begin, stop in fresh])
+        self.starts = np.concatenate([self.starts, starts[at]])
+        self.ends = np.concatenate([self.ends, ends[at]])
+        self.offsets = np.concatenate([self.offsets, self.offsets[-1] + np.cumsum(lengths)])
+
+    def members(self, number: int) -> Ids:
+        """List the features of one set, in order."""
+        intervals = slice(self.offsets[number], self.offsets[number + 1])
+        pairs = zip(self.starts[intervals], self.ends[intervals], strict=True)
+        return np.concatenate([np.empty(0, np.int64), *(np.arange(a, b) for a, b in pairs)])
+
+    def sizes(self, ids: Ids) -> Ids:
+        """Count the features of each set."""
+        total = np.concatenate([[0], np.cumsum(self.ends - self.starts)])
+        found: Ids = total[self.offsets[ids + 1]] - total[self.offsets[ids]]
+        return found
+
+    def holds(self, ids: Ids, feature: int) -> NDArray[np.bool_]:
+        """Say of each set whether it holds a feature."""
+        distinct, back = np.unique(ids, return_inverse=True)
+        step = self.count + 1
+        owners = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        at = np.searchsorted(owners * step + self.starts, distinct * step + feature, "right") - 1
+        inside = (at >= self.offsets[distinct]) & (feature < np.append(self.ends, 0)[at])
+        found: NDArray[np.bool_] = inside[back].reshape(ids.shape)
+        return found
+
+
+def _at_most_one(ids: Ids, high: Ids) -> bool:
+    """Whether no row holds two sets that are not empty."""
+    return bool(((ids == high[..., None]) | (ids == EMPTY)).all())
+
+
+def _normal(ids: Ids) -> Ids:
+    """Sort rows i64[..., k] to i64[n, k'], every set once, empty ones in front and mostly cut."""
+    rows = np.sort(ids.reshape(-1, ids.shape[-1]), axis=1)
+    rows[:, 1:][rows[:, 1:] == rows[:, :-1]] = EMPTY
+    rows.sort(axis=1)
+    longest = int((rows > EMPTY).sum(axis=1).max(initial=1))
+    return rows[:, rows.shape[1] - max(longest, 1) :]
