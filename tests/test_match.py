@@ -241,7 +241,7 @@ def test_an_encoder_used_once_more() -> None:
           source   2 times: positions 0, 2
           target   3 times: positions 0, 2, 4
 
-        hint: name the entries in both schemas
+        hint: name in both schemas the features that tell them apart
         """  # noqa: E501
     )
 

@@ -59,12 +59,13 @@ def interactions(graph: Graph) -> Interactions:
     """
     sentence = f"Interactions are found in a Graph, not in {type(graph).__name__}."
     demand(graph, Graph, TraceError(sentence, hint="trace it first: interactions(trace(subject))"))
-    return boolean(graph, features(graph))
+    seen = features(graph)
+    return boolean(graph, seen, Sets(len(seen.names)))
 
 
-def boolean(graph: Graph, seen: Features) -> Interactions:
-    """Let the sets of some features flow through a graph."""
-    run = _Run(graph, seen, Sets(len(seen.names)))
+def boolean(graph: Graph, seen: Features, sets: Sets) -> Interactions:
+    """Let the sets of some features flow through a graph, numbered in `sets`."""
+    run = _Run(graph, seen, sets)
     run.forward()
     run.backward()
     held = {**graph.parameters, **graph.buffers}
@@ -73,7 +74,7 @@ def boolean(graph: Graph, seen: Features) -> Interactions:
         name: Touched(graph.tensor(name), graph.kind(name), run.touches(value))
         for name, value in held.items()
     }
-    return Interactions(seen.names, run.sets, touched)
+    return Interactions(seen.names, sets, touched)
 
 
 @dataclass(slots=True, eq=False)

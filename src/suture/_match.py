@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 from suture._align import Alignment, Seat, align
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
-from suture._occurrences import IMPLICIT, Partners
+from suture._occurrences import IMPLICIT, ONE_GROUP, STRANGE, Groups, Partners
 from suture._ones import bridge
 from suture._pair import Entry, Name, Pairs, full, named_entries, pair
 from suture._plan import Note
+from suture._reach import Reach, reach
 from suture._roles import Use, uses
+from suture._schema import resolve
 
 Dim = tuple[str, int]
 """A tensor (by its target name) and one of its dims; -1 for the values of an integer input."""
@@ -47,6 +49,7 @@ class Match:
         aligned: per dim of a shared tensor, how its factors fall together.
         names: name -> units, source and target.
         uses: what ops do with the parameters, source and target.
+        reach: which features reach the positions of parameters, source and target.
         notes: what was paired by overlap.
     """
 
@@ -57,6 +60,7 @@ class Match:
     aligned: Mapping[Dim, Alignment]
     names: tuple[dict[Name, Entry], dict[Name, Entry]]
     uses: tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]]
+    reach: tuple[Reach, Reach]
     notes: tuple[Note, ...]
 
     @property
@@ -123,12 +127,32 @@ def match(source: Units, target: Units) -> Match:
     theirs = _side(source, back, names[0], used[0], slots[0])
     ours = _side(target, {name: (name,) for name in shared}, names[1], used[1], slots[1])
     untied = {name for names in back.values() if len(names) > 1 for name in names}
+    reached = reach(source.graph, target.graph)
     notes = _by_signature(partner, theirs, ours, untied)
     same = bridge(partner, source, target, pairs.tensors, aligned)
     free = _unnamed(source, names[0]), _unnamed(target, names[1])
     implied = _implied(partner, same, source, target, pairs.tensors, aligned, free)
     partners = Partners(partner, same, implied)
-    return Match(source, target, pairs, partners, aligned, names, used, tuple(notes))
+    return Match(source, target, pairs, partners, aligned, names, used, reached, tuple(notes))
+
+
+def groups_along(match: Match, name: str, dim: int) -> Groups:
+    """Say what tells the occurrences of a unit apart along a dim of a shared tensor.
+
+    Along an input or output that is their own names, along a parameter the features that reach it.
+    """
+    sides = match.source.graph, match.target.graph
+    if name in match.pairs.tensors:
+        left, right = match.reach
+        return left.along(match.pairs.tensors[name], dim), right.along(name, dim)
+    called = [graph.schema.outputs.get(name, graph.schema.inputs.get(name)) for graph in sides]
+    rank = len(match.target.tensors[name])
+    told = [resolve(labels, rank).get(dim) for labels in called if labels is not None]
+    if len(told) < 2 or None in told:
+        return ONE_GROUP
+    shared = {each: at for at, each in enumerate(told[0] or ()) if each in (told[1] or ())}
+    theirs, ours = (np.array([shared.get(each, STRANGE) for each in names or ()]) for names in told)
+    return theirs, ours
 
 
 def _unnamed(units: Units, names: Mapping[Name, Entry]) -> NDArray[np.bool_]:

@@ -1,13 +1,15 @@
 """Occurrences: where along a source dim each position of a target dim comes from.
 
-Knows positions. Entries are compared as tuples of units, one per factor; entries that occur
-several times along one dim (the gates of an LSTM, q and k of a fused projection) pair in order if
-both sides have equally many. Does not know how units were matched (`_match`).
+Knows positions. Entries are compared as tuples of units, one per factor. Those that occur several
+times along one dim pair by their group (an encoder applied to each entity, then concatenated), and
+in order where groups do not tell, if both sides have equally many (the gates of an LSTM, q and k of
+a fused projection). Does not know how units were matched (`_match`) nor where groups come from
+(`_reach`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,8 +44,22 @@ class Partners:
     implied: tuple[NDArray[np.bool_], NDArray[np.bool_]]
 
 
+STRANGE = -1
+"""The group of a position that only the own side can know: it has no partner by its group."""
+
+Groups = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""The groups of the source's and the target's positions: i64[size], or i64[1] for one group."""
+
+ONE_GROUP = np.array([0]), np.array([0])
+
+
 def positions(
-    source: Layout, target: Layout, partners: Partners, alignment: Alignment, where: str
+    source: Layout,
+    target: Layout,
+    partners: Partners,
+    alignment: Alignment,
+    where: str,
+    groups: Callable[[], Groups] = lambda: ONE_GROUP,
 ) -> Positions:
     """Map the positions of a target dim to those of its source dim.
 
@@ -53,18 +69,24 @@ def positions(
         partners: which unit is which.
         alignment: which factors fall together.
         where: the tensor and dim, for the error.
+        groups: gives the groups of positions, asked for where an entry occurs several times.
 
     Returns:
         Per target position the source position, -1 where it is fresh.
 
     Raises:
-        MatchError: an entry occurs a different number of times on the two sides.
+        MatchError: an entry occurs a different number of times on the two sides, or in groups that
+            do not pair.
     """
     theirs = _rows(source, alignment.source, partners.same, partners.implied[0])
     ours = _rows(target, alignment.target, partners.partner, partners.implied[1])
     fresh = (ours == -1).any(axis=1)
     codes = _codes(theirs, ours)
-    return _pair(codes[: len(theirs)], codes[len(theirs) :], fresh, where)
+    left, right = codes[: len(theirs)], codes[len(theirs) :]
+    right = np.where(fresh, NOWHERE, right)
+    if _repeats(left) or _repeats(right[~fresh]):
+        left, right = _told_apart(left, right, groups(), where)
+    return _pair(left, right, where)
 
 
 def _rows(
@@ -105,9 +127,79 @@ def _codes(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int6
     return code
 
 
-def _pair(left: Positions, right: Positions, fresh: NDArray[np.bool_], where: str) -> Positions:
+NOWHERE = -1
+"""The code of a position that has no partner."""
+
+
+def _repeats(codes: Positions) -> bool:
+    return len(np.unique(codes)) < len(codes)
+
+
+def _told_apart(
+    left: Positions, right: Positions, groups: Groups, where: str
+) -> tuple[Positions, Positions]:
+    """Give entries that occur several times a code per group, where groups tell them apart.
+
+    What is left over of one entry on both sides, in one group each, is one group too: wiring
+    changed what reaches it.
+    """
+    theirs, ours = (
+        np.broadcast_to(group, codes.shape)
+        for group, codes in zip(groups, (left, right), strict=True)
+    )
+    if (theirs == theirs[:1]).all() and (ours == ours[:1]).all():
+        return left, right
+    told = np.concatenate([_several(left, theirs), _several(right, ours)])
+    step = int(max(theirs.max(), ours.max())) + 2
+    left, right = _by_group(left, theirs, told, step), _by_group(right, ours, told, step)
+    return _left_over(left, right, step, where)
+
+
+def _several(codes: Positions, groups: Positions) -> Positions:
+    """Find the codes that stand in several groups."""
+    pairs = np.unique(np.stack([codes, groups]), axis=1)
+    found, counts = np.unique(pairs[0], return_counts=True)
+    several: Positions = found[(counts > 1) & (found != NOWHERE)]
+    return several
+
+
+def _by_group(codes: Positions, groups: Positions, told: Positions, step: int) -> Positions:
+    """Give codes new numbers, by group where they are told apart; strange ones stand nowhere."""
+    apart = np.isin(codes, told)
+    absent = (codes == NOWHERE) | (apart & (groups == STRANGE))
+    return np.where(absent, NOWHERE, codes * step + np.where(apart, groups + 1, 0))
+
+
+def _left_over(
+    left: Positions, right: Positions, step: int, where: str
+) -> tuple[Positions, Positions]:
+    """Make one what is left over of one entry in a single group on either side."""
+    rest = [
+        np.unique(codes[(codes != NOWHERE) & ~np.isin(codes, other)])
+        for codes, other in ((left, right), (right, left))
+    ]
+    both = np.intersect1d(rest[0] // step, rest[1] // step)
+    theirs, ours = (codes[np.isin(codes // step, both)] for codes in rest)
+    if len(theirs) > len(both) or len(ours) > len(both):
+        raise _unlike(np.isin(left, theirs), np.isin(right, ours), where)
+    moved = np.isin(right, ours)
+    right[moved] = theirs[np.searchsorted(ours, right[moved])]
+    return left, right
+
+
+def _unlike(theirs: NDArray[np.bool_], ours: NDArray[np.bool_], where: str) -> MatchError:
+    facts = [("at", where)]
+    facts += [
+        (side, f"positions {_listed(np.flatnonzero(left), 0, int(left.sum()))}")
+        for side, left in (("source", theirs), ("target", ours))
+    ]
+    sentence = "The features that reach a unit's occurrences along a dim differ on the two sides."
+    return MatchError(sentence, facts, "name in both schemas the features that tell them apart")
+
+
+def _pair(left: Positions, right: Positions, where: str) -> Positions:
     """Pair equal codes in order of occurrence."""
-    order, ours = np.argsort(left, kind="stable"), np.flatnonzero(~fresh)
+    order, ours = np.argsort(left, kind="stable"), np.flatnonzero(right != NOWHERE)
     ours = ours[np.argsort(right[ours], kind="stable")]
     sorted_left, sorted_right = left[order], right[ours]
     start = np.searchsorted(sorted_left, sorted_right, "left")
@@ -130,7 +222,7 @@ def _pair(left: Positions, right: Positions, fresh: NDArray[np.bool_], where: st
                     f"{needed[at]} times: positions {_listed(ours, own_start[at], needed[at])}",
                 ),
             ],
-            "name the entries in both schemas",
+            "name in both schemas the features that tell them apart",
         )
     found = np.full(len(right), -1, np.int64)
     taken = available > 0

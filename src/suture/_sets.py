@@ -121,6 +121,20 @@ class Sets:
         self.ends = np.concatenate([self.ends, ends[at]])
         self.offsets = np.concatenate([self.offsets, self.offsets[-1] + np.cumsum(lengths)])
 
+    def without_last(self, ids: Ids) -> Ids:
+        """Leave the last feature out of sets, whichever hold it."""
+        distinct, back = np.unique(ids, return_inverse=True)
+        last = self.offsets[distinct + 1] - 1
+        holding = (distinct != EMPTY) & (np.append(self.ends, 0)[last] == self.count)
+        for at in np.flatnonzero(holding):
+            own = slice(self.offsets[distinct[at]], self.offsets[distinct[at] + 1])
+            starts, ends = self.starts[own], self.ends[own] - (self.ends[own] == self.count)
+            taken = starts < ends
+            cuts = np.array([0, int(taken.sum())])
+            [distinct[at]] = self._interned(starts[taken], ends[taken], cuts)
+        found: Ids = distinct[back].reshape(ids.shape)
+        return found
+
     def members(self, number: int) -> Ids:
         """List the features of one set, in order."""
         intervals = slice(self.offsets[number], self.offsets[number + 1])
