@@ -9,9 +9,9 @@ which of two networks a unit belongs to (`_match`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from itertools import product as cartesian
 
 import numpy as np
@@ -204,6 +204,16 @@ def plain(layout: Layout) -> Column | None:
     """Give the units along a layout that is one axis but for factors of one entry."""
     long = [column for column in layout[0] if len(column) > 1] or [layout[0][-1]]
     return long[0] if len(layout) == len(long) == 1 else None
+
+
+def marked(columns: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
+    """Say of each entry of a segment whether any of its factors is marked, given marks by factor.
+
+    Example:
+        >>> marked([np.array([False, True]), np.array([False, False, True])])
+        array([False, False,  True,  True,  True,  True])
+    """
+    return reduce(lambda outer, inner: np.logical_or.outer(outer, inner).ravel(), columns)
 
 
 def _merged(segments: list[Segment]) -> Layout:

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suture._axes import Axes, Class
-from suture._couple import Column, Layout, spell
+from suture._couple import Column, Layout, marked, spell
 from suture._occurrences import Positions
 from suture._plan import Block, Fill, Own, Runs, Sum, Term, Value
 from suture._roles import Use
@@ -115,21 +115,16 @@ def _states(number: int, dim: Dim, use: Use, axes: Axes, partner: Column) -> NDA
     flags = spell(axes, dim.axis, lambda atom: np.full(axes.sizes[atom], int(atom in read)))
     written = np.concatenate(
         [
-            _any([(partner[c] == -1) & (f == 0) for c, f in zip(columns, marks, strict=True)])
+            marked([(partner[c] == -1) & (f == 0) for c, f in zip(columns, marks, strict=True)])
             for columns, marks in zip(dim.layout, flags, strict=True)
         ]
     )
     return np.where(dim.positions >= 0, PRESERVED, np.where(written, WRITTEN, READ))
 
 
-def _any(columns: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    """Whether any factor of each entry of a segment is marked."""
-    return reduce(lambda outer, inner: np.logical_or.outer(outer, inner).ravel(), columns)
-
-
 def preserved(layout: Layout, partner: Column) -> NDArray[np.bool_]:
     """Say of every position of a dim whether all its units have a source."""
-    return np.concatenate([~_any([partner[c] == -1 for c in segment]) for segment in layout])
+    return np.concatenate([~marked([partner[c] == -1 for c in segment]) for segment in layout])
 
 
 def below(axes: Axes, members: set[Class]) -> set[Class]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from suture._couple import Layout, Units, plain
 from suture._pair import Entry, Name, entries_of, full
+from suture._schema import Schema, resolve
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,9 +39,10 @@ class Names:
         dims = dict(enumerate(units.tensors.get(tensor, ())))
         if tensor in units.values:
             dims[-1] = units.values[tensor]
+        own = _own(units.graph.schema, tensor, len(units.tensors.get(tensor, ())))
         found: dict[tuple[int, str], int] = {}
         for dim, layout in dims.items():
-            for position, name in self._along(layout):
+            for position, name in own[dim] if dim in own else self._along(layout):
                 found.setdefault((dim, name), position)
         return found
 
@@ -53,3 +55,16 @@ class Names:
             return []
         entries = enumerate(entries_of(layout))
         return [(at, self.several[entry]) for at, entry in entries if entry in self.several]
+
+
+def _own(schema: Schema, tensor: str, rank: int) -> dict[int, list[tuple[int, str]]]:
+    """List what a schema calls the positions of an input or output itself, by dim; -1 for values.
+
+    A unit may have several names (an encoder reads several inputs): here the own one counts.
+    """
+    labels = schema.inputs.get(tensor, schema.outputs.get(tensor))
+    told = {} if labels is None else resolve(labels, rank)
+    return {
+        -1 if dim is None else dim: [(at, f"{tensor}.{name}") for at, name in enumerate(names)]
+        for dim, names in told.items()
+    }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from suture._algebra import Algebra
 from suture._axes import Class
-from suture._couple import Units
+from suture._couple import Units, marked
 from suture._graph import Node
 from suture._match import Match
 from suture._roles import Tags, Use, has_data, tags
@@ -64,8 +63,8 @@ class Side:
             marks = [
                 [self._marks(column) for column in segment] for segment in self.units.layout(member)
             ]
-            changed = np.concatenate([_any([m[0] for m in segment]) for segment in marks])
-            inner = np.concatenate([_any([m[1] for m in segment]) for segment in marks])
+            changed = np.concatenate([marked([m[0] for m in segment]) for segment in marks])
+            inner = np.concatenate([marked([m[1] for m in segment]) for segment in marks])
             self.states[member] = bool((~changed).any()), bool(changed.any()), bool(inner.any())
         return self.states[member]
 
@@ -220,10 +219,6 @@ def _relevant(side: Side, outputs: Iterable[str]) -> list[int]:
         if all(side.keeps(dim) for dim in axes.dims[node.outputs[0]]):
             found.append(number)
     return found[::-1]
-
-
-def _any(columns: list[NDArray[np.bool_]]) -> NDArray[np.bool_]:
-    return reduce(lambda outer, inner: np.logical_or.outer(outer, inner).ravel(), columns)
 
 
 READ = "read"
