@@ -10,7 +10,7 @@ differ, and a last one for the values of an integer (`...:v` reads as its one-ho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import accumulate, product
@@ -140,11 +140,15 @@ def _ties(bound: Bound, name: str) -> Iterator[str]:
             yield pick.source if name == pick.axis else pick.axis
 
 
-def _relations(bound: Bound) -> Iterator[dict[str, Ids]]:
-    """List the constant indices as columns: per axis the entries that belong together."""
+def _relations(bound: Bound, wanted: Sequence[str]) -> Iterator[dict[str, Ids]]:
+    """List the constant indices as columns: per axis the entries that belong together.
+
+    What no window reads goes nowhere; a pick says nothing of results without its axes.
+    """
     for pick in bound.picks:
-        taken = np.flatnonzero(pick.index >= 0)
-        yield {pick.axis: taken, pick.source: pick.index[taken]}
+        if pick.axis in wanted or pick.source in wanted:
+            taken = np.flatnonzero(pick.index >= 0)
+            yield {pick.axis: taken, pick.source: pick.index[taken]}
     for window in bound.windows:
         at = np.nonzero(window.index >= 0)
         yield dict(zip(window.axes, at, strict=True)) | {window.source: window.index[at]}
@@ -170,13 +174,16 @@ def _aligned(
 ) -> Ids:
     """Bring one piece of sets to the axes of another."""
     ids, names = _diagonal(ids, list(start.names))
-    kept = [name for name in names if name in stop.names and not _is_mixed(name, source, target)]
-    tables = _tables(bound, names, stop.names)
-    gone = [at for at, name in enumerate(names) if name not in kept and name not in tables]
-    ids, names = _over(sets, ids, gone), [name for at, name in enumerate(names) if at not in gone]
-    for name, (axis, table) in tables.items():
-        ids = _followed(sets, ids, names.index(name), table)
-        names[names.index(name)] = axis
+    kept = {name for name in names if name in stop.names and not _is_mixed(name, source, target)}
+    open_ = set(stop.names) - (set(names) - kept)
+    tying = list(_tying(bound, names, kept, stop.names))
+    tied = kept.union(*tying)
+    gone = [at for at, name in enumerate(names) if name not in tied]
+    ids, names = _over(sets, ids, gone), [name for name in names if name in tied]
+    for at, columns in enumerate(tying, start=1):
+        later = {name for other in tying[at:] for name in other if name in names}
+        wanted = [name for name in columns if name in open_ | later]
+        ids, names = _followed(sets, ids, names, columns, {n: bound.sizes[n] for n in wanted})
     return _placed(ids, names, stop.names, bound)
 
 
@@ -208,41 +215,55 @@ def _over(sets: Sets, ids: Ids, dims: Sequence[int]) -> Ids:
     return flat[..., 0] if flat.shape[-1] == 1 else _compressed(sets.union(flat))
 
 
-def _tables(
-    bound: Bound, names: Sequence[str], wanted: Sequence[str]
-) -> dict[str, tuple[str, Ids]]:
-    """Find what constant indices tie to wanted axes.
+def _tying(
+    bound: Bound, names: Sequence[str], kept: Set[str], wanted: Sequence[str]
+) -> Iterator[dict[str, Ids]]:
+    """List the constant indices that some axes are left by, on the way to wanted ones."""
+    reached = {*names}
+    for columns in _relations(bound, wanted):
+        if (columns.keys() & reached) - kept:
+            reached |= columns.keys() & {*wanted}
+            yield columns
+
+
+def _followed(
+    sets: Sets,
+    ids: Ids,
+    names: Sequence[str],
+    columns: Mapping[str, Ids],
+    wanted: Mapping[str, int],
+) -> tuple[Ids, list[str]]:
+    """Bring sets along a constant index: each place along the wanted axes gets its entries'.
 
     Returns:
-        Axis -> the wanted axis that it is tied to and, per entry of that, its own entries:
-        i64[wanted, k], -1 for none.
+        The sets, and their axes: those that the index does not have, and the wanted ones.
     """
-    found: dict[str, tuple[str, Ids]] = {}
-    for columns in _relations(bound):
-        free = columns.keys() - {axis for axis, _ in found.values()} - set(names)
-        for name in [name for name in columns if name in names and name not in (*wanted, *found)]:
-            for other in [other for other in columns if other in free and other in wanted][:1]:
-                table = _inverse(columns[name], columns[other], bound.sizes[other])
-                found[name] = other, table
-                free -= {other}
-    return found
+    rest = [name for name in names if name not in columns]
+    held = [name for name in names if name in columns]
+    moved = ids.transpose([names.index(name) for name in (*rest, *held)])
+    outer, inner = moved.shape[: len(rest)], dict(zip(held, moved.shape[len(rest) :], strict=True))
+    table = _inverse(_flat(columns, inner), _flat(columns, wanted), prod(wanted.values()))
+    found = np.where(table < 0, EMPTY, moved.reshape(*outer, -1)[..., table])
+    united = sets.union(found).reshape(*outer, *wanted.values())
+    return _compressed(united), [*rest, *wanted]
+
+
+def _flat(columns: Mapping[str, Ids], sizes: Mapping[str, int]) -> Ids:
+    """Flatten places along some axes in C order; along one of size one all are the same."""
+    flat = np.zeros(len(next(iter(columns.values()))), np.int64)
+    for name, size in sizes.items():
+        flat = flat * size + (columns[name] if size > 1 else 0)
+    return flat
 
 
 def _inverse(entries: Ids, places: Ids, size: int) -> Ids:
     """List the entries that go to each place, -1 where there are no more: i64[size, k]."""
-    places, entries = np.unique(np.stack([places, entries]), axis=1)
+    width = int(entries.max(initial=0)) + 1
+    places, entries = np.divmod(np.unique(places * width + entries), width)
     rank = np.arange(len(places)) - np.searchsorted(places, places)
     table = np.full((size, int(rank.max(initial=0)) + 1), -1)
     table[places, rank] = entries
     return table
-
-
-def _followed(sets: Sets, ids: Ids, dim: int, table: Ids) -> Ids:
-    """Bring sets along a pick: each place along `dim` gets those of its entries."""
-    at = np.where(table < 0, -1, 0) if ids.shape[dim] == 1 else table
-    found = np.take(ids, at.clip(0), axis=dim)
-    absent = np.expand_dims(at < 0, [*range(dim), *range(dim + 2, found.ndim)])
-    return _compressed(sets.union(np.moveaxis(np.where(absent, EMPTY, found), dim + 1, -1)))
 
 
 def _placed(ids: Ids, names: Sequence[str], wanted: Sequence[str], bound: Bound) -> Ids:

@@ -2,24 +2,111 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from suture._bind import Shape
 from suture._rule import Described, TensorArgument, rule
 from suture._torch.rules._text import axes, spec
+from suture._torch.rules._window import Index, listed, windowed
 from suture._torch.rules.selection import picked_dims
 
-# Interpolation is a fixed matrix along space.
-rule("aten.upsample_linear1d", "n c h! -> n c y", "linear")
-rule(
-    "aten.upsample_bilinear2d aten.upsample_bicubic2d aten._upsample_bilinear2d_aa "
-    "aten._upsample_bicubic2d_aa",
-    "n c h! w! -> n c y x",
-    "linear",
+Weights = NDArray[np.float64]
+Kernel = Callable[[Weights], Weights]
+Reads = Callable[[int, int, float | None, bool], Index | None]
+
+ROUNDING = 1e-9
+
+
+def _interpolated(ops: str, reads: Reads) -> None:
+    """Register interpolations: a fixed matrix along each dim of space."""
+
+    @rule(ops, algebra="linear")
+    def interpolation(
+        self: TensorArgument,
+        output_size: Sequence[int],
+        align_corners: bool,
+        *,
+        out: list[Shape],
+        **scales: float | None,
+    ) -> Described:
+        dims = zip(self.shape[2:], out[0][2:], scales.values(), strict=True)
+        return windowed(["n", "c"], out, [reads(*dim, align_corners) for dim in dims])
+
+
+def _edged(kernel: Kernel) -> Reads:
+    """Weigh the entries around a place; beyond an edge lies again what lies at it."""
+
+    def reads(size: int, places: int, scale: float | None, align_corners: bool) -> Index | None:
+        at, _ = _centres(size, places, scale, align_corners)
+        entries, weights = np.arange(-2, size + 2), np.zeros((places, size))
+        np.add.at(weights.T, entries.clip(0, size - 1), kernel(entries - at).T)
+        return _listed(weights, scale)
+
+    return reads
+
+
+def _smoothed(kernel: Kernel) -> Reads:
+    """Weigh by a kernel as wide as a step, so that no entry is stepped over."""
+
+    def reads(size: int, places: int, scale: float | None, align_corners: bool) -> Index | None:
+        at, step = _centres(size, places, scale, align_corners)
+        weights = kernel((np.arange(size) - at) / max(step, 1))
+        # Between aligned corners torch lays places elsewhere, not at the corners.
+        return None if align_corners else _listed(weights, scale)
+
+    return reads
+
+
+def _listed(weights: Weights, scale: float | None) -> Index | None:
+    """List what is read; torch may or may not scale what is to keep its size."""
+    kept = scale and weights.shape[0] == weights.shape[1]
+    return None if kept else listed(np.abs(weights) > ROUNDING)
+
+
+def _centres(
+    size: int, places: int, scale: float | None, align_corners: bool
+) -> tuple[Weights, float]:
+    """Find where each place lies among the entries, as a column, and how far they are apart."""
+    place = np.arange(places, dtype=np.float64)[:, None]
+    if align_corners:
+        step = (size - 1) / max(places - 1, 1)
+        return place * step, step
+    step = 1 / scale if scale else size / places
+    return (place + 0.5) * step - 0.5, step
+
+
+def _linear(distance: Weights) -> Weights:
+    weights: Weights = np.maximum(1 - np.abs(distance), 0)
+    return weights
+
+
+def _cubic(a: float) -> Kernel:
+    """Make the kernel of a cubic convolution.
+
+    Source: Keys, *Cubic convolution interpolation for digital image processing*, 1981, equation 4.
+    """
+
+    def kernel(distance: Weights) -> Weights:
+        x = np.abs(distance)
+        inner, outer = ((a + 2) * x - (a + 3)) * x**2 + 1, a * (((x - 5) * x + 8) * x - 4)
+        return np.where(x <= 1, inner, np.where(x < 2, outer, 0))
+
+    return kernel
+
+
+_interpolated(
+    "aten.upsample_linear1d.default aten.upsample_bilinear2d.default "
+    "aten.upsample_trilinear3d.default",
+    _edged(_linear),
 )
-rule("aten.upsample_trilinear3d", "n c d! h! w! -> n c z y x", "linear")
+_interpolated("aten.upsample_bicubic2d.default", _edged(_cubic(-0.75)))
+_interpolated("aten._upsample_bilinear2d_aa.default", _smoothed(_linear))
+_interpolated("aten._upsample_bicubic2d_aa.default", _smoothed(_cubic(-0.5)))
+
 
 # Samples at places that a grid of coordinates names.
 rule("aten.grid_sampler_2d", "n c h! w!, n y x k -> n c y x", "linear, ")

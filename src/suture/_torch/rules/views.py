@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from suture._bind import Pick, Shape
+from suture._bind import Pick, Shape, Window
 from suture._errors import SpecError
 from suture._rule import Described, TensorArgument, rule
 from suture._torch.rules._text import axes, broadcast, laid, mixed, replaced, spec, without
+from suture._torch.rules._window import slide
 
 MOVES = "linear moves"
 SAME = "linear idempotent moves"
@@ -253,10 +254,13 @@ def unfold(
     self: TensorArgument, dimension: int, size: int, step: int, *, out: list[Shape]
 ) -> Described:
     """Read windows along a dim: side by side they are factors; overlapping, no axis of it stays."""
-    own = axes(self.ndim)
-    rest = self.shape[dimension] - out[0][dimension] * size if self.ndim else 1
-    if step != size or not own:
-        return Described(spec([mixed(own, [dimension])], [[*replaced(own, dimension, "w"), "s"]]))
+    if not self.ndim:
+        return Described(" -> s")
+    own, rest = axes(self.ndim), self.shape[dimension] - out[0][dimension] * size
+    if step != size:
+        index = slide(self.shape[dimension], out[0][dimension], size, step)
+        text = spec([mixed(own, [dimension])], [[*replaced(own, dimension, "w"), "s"]])
+        return Described(text, windows=(Window(("w", "s"), own[dimension], index),))
     whole = replaced(own, dimension, laid(("(w s)", size), ("rest", rest)))
     text = spec([whole], [[*replaced(own, dimension, "w"), "s"]])
     return Described(text, sizes={"w": out[0][dimension], "s": size, "rest": rest})
