@@ -9,6 +9,7 @@ data, the union.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -67,14 +68,22 @@ def boolean(graph: Graph, seen: Features, sets: Sets) -> Interactions:
     """Let the sets of some features flow through a graph, numbered in `sets`."""
     run = _Run(graph, seen, sets)
     run.forward()
-    run.backward()
-    held = {**graph.parameters, **graph.buffers}
-    held |= {name: held[twin] for name, twin in graph.mirrors.items()}
-    touched = {
-        name: Touched(graph.tensor(name), graph.kind(name), run.touches(value))
-        for name, value in held.items()
-    }
-    return Interactions(seen.names, sets, touched)
+    return run.interactions()
+
+
+def given_back(
+    graph: Graph, names: Sequence[str], sets: Sets, met: Mapping[int, Ids]
+) -> Interactions:
+    """Give what met values made of parameters alone back to those parameters.
+
+    Args:
+        graph: what the model does.
+        names: the features' full names.
+        sets: where their sets are numbered.
+        met: value that depends on no data -> the sets that met each entry.
+    """
+    touched = {value: ids[..., None] for value, ids in met.items()}
+    return _Run(graph, Features(tuple(names), {}), sets, touched=touched).interactions()
 
 
 @dataclass(slots=True, eq=False)
@@ -92,17 +101,15 @@ class _Run:
     sets: Sets
     carried: dict[int, Ids] = field(default_factory=dict)
     touched: dict[int, Ids] = field(default_factory=dict)
-    own: set[int] = field(default_factory=set)
+    own: set[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.own = without_data(self.graph)
 
     def forward(self) -> None:
         """Carry sets from the inputs to the outputs, again while a state changes."""
-        graph = self.graph
-        self.own = {*graph.parameters.values(), *graph.buffers.values(), *graph.constants}
-        for node in graph.nodes:
-            if self.own.issuperset(node.inputs):
-                self.own.update(node.outputs)
-        for name, value in graph.inputs.items():
-            nothing = np.full((1,) * (len(graph.values[value].shape) + 1), EMPTY)
+        for name, value in self.graph.inputs.items():
+            nothing = np.full((1,) * (len(self.graph.values[value].shape) + 1), EMPTY)
             self.carried[value] = self.seen.inputs.get(name, nothing)
         self._sweep()
         while self._remember():
@@ -152,7 +159,19 @@ class _Run:
         if known or arrays:
             self.touched[value] = unite(self.sets, [*known, *arrays])
 
-    def backward(self) -> None:
+    def interactions(self) -> Interactions:
+        """Say what touches each parameter and buffer."""
+        self._backward()
+        graph = self.graph
+        held = {**graph.parameters, **graph.buffers}
+        held |= {name: held[twin] for name, twin in graph.mirrors.items()}
+        touched = {
+            name: Touched(graph.tensor(name), graph.kind(name), self._touches(value))
+            for name, value in held.items()
+        }
+        return Interactions(self.seen.names, self.sets, touched)
+
+    def _backward(self) -> None:
         """Give what touches a value made of parameters back to those parameters."""
         for node in reversed(self.graph.nodes):
             met = [v for v in node.outputs if v in self.touched and v not in self.graph.constants]
@@ -168,11 +187,20 @@ class _Run:
                 met = [(self.touched[v], start) for v, start in pairs if v in self.touched]
                 self._touch(value, [self._flow(bound, ids, start, end) for ids, start in met])
 
-    def touches(self, value: int) -> Ids:
+    def _touches(self, value: int) -> Ids:
         """Give the sets that touch a parameter, one dim per dim of it."""
         rank = len(self.graph.values[value].shape)
         found = self.touched.get(value)
         return np.full((1,) * rank, EMPTY) if found is None else found[..., 0]
+
+
+def without_data(graph: Graph) -> set[int]:
+    """Find the values that depend on parameters, buffers and constants alone."""
+    own = {*graph.parameters.values(), *graph.buffers.values(), *graph.constants}
+    for node in graph.nodes:
+        if own.issuperset(node.inputs):
+            own.update(node.outputs)
+    return own
 
 
 def _meet(one: Algebra, other: Algebra) -> bool:

@@ -32,17 +32,33 @@ aten = torch.ops.aten
 _RANDOM = torch.Tag.nondeterministic_seeded
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Made:
+    """How a node is run again: its op with all arguments, each tensor as its `Ref`."""
+
+    op: OpOverload
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A value in a tensor's place."""
+
+    value: int
+
+
 @dataclass(slots=True, eq=False)
 class Recording:
     """What has been seen so far: values by index, nodes in order, and what is known of the values.
 
-    `real` holds entries where they are known, `constant` the values that depend on neither
-    weights nor inputs, `index` the value of each tensor by identity, `kept` every tensor so that
-    no identity is reused.
+    `made` says how each node is run again, `real` holds entries where they are known, `constant`
+    the values that depend on neither weights nor inputs, `index` the value of each tensor by
+    identity, `kept` every tensor so that no identity is reused.
     """
 
     values: list[Value] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
+    made: list[Made] = field(default_factory=list)
     real: dict[int, torch.Tensor] = field(default_factory=dict)
     constant: set[int] = field(default_factory=set)
     index: dict[int, int] = field(default_factory=dict)
@@ -270,6 +286,8 @@ class Recorder(TorchDispatchMode):
             error.facts = (("at", str(self._place())), ("op", _show(op, named)), *error.facts)
             raise
         index = self.recording.index
+        refs = tree_map_only(torch.Tensor, lambda t: Ref(self._value(t)), dict(named))
+        self.recording.made.append(Made(op, refs))
         self.recording.nodes.append(
             Node(
                 str(op),

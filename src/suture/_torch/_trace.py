@@ -26,17 +26,39 @@ from suture._plan import Tensor
 from suture._schema import Schema, check
 from suture._subject import Subject
 from suture._torch import _arguments as arguments
-from suture._torch._record import Recorder, Recording
+from suture._torch._record import Made, Recorder, Recording
 from suture._torch._state import StateDict
 from suture._torch._undisturbed import undisturbed
 from suture._torch._whole import Whole
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Tape:
+    """A graph that can be run again.
+
+    Attributes:
+        graph: what the model does to shapes.
+        made: per node of the graph its op and arguments.
+        real: value -> its entries, where they follow from constants and integer inputs alone.
+    """
+
+    graph: Graph
+    made: tuple[Made, ...]
+    real: Mapping[int, torch.Tensor]
+
+
 def trace(subject: Subject) -> Graph:
     """Run a torch model once on meta tensors and record what it does; see `suture.trace`."""
+    return tape(subject).graph
+
+
+def tape(subject: Subject) -> Tape:
+    """Trace a model, and keep what it takes to run the graph again."""
     state = StateDict.of(subject.model)
     with undisturbed(subject.model), torch.no_grad():
-        return _Tracing(subject, state).run()
+        tracing = _Tracing(subject, state)
+        graph = tracing.run()
+    return Tape(graph, tuple(tracing.recording.made), tracing.recording.real)
 
 
 class _Called(nn.Module):
