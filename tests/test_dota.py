@@ -108,8 +108,11 @@ def test_one_more_ability() -> None:
         ("[17, 0..12]", "own"),
     ]
     assert notes(plan, "inexact") == [
-        f"{sets} dim 3, {sets}_name dim 3: fresh units are reduced by amax"
-        for sets in ("allied_hero_ability", "enemy_hero_ability")
+        *(
+            f"{sets} dim 3, {sets}_name dim 3: fresh units are reduced by amax"
+            for sets in ("allied_hero_ability", "enemy_hero_ability")
+        ),
+        "action, target, offset, delay, value: new features reach it, first through amax",
     ]
 
 

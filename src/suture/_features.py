@@ -12,7 +12,7 @@ which the network only repeats itself (a batch) group too; the others count: `im
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -25,7 +25,7 @@ from suture._fill import below
 from suture._graph import Graph, Node
 from suture._refine import refine
 from suture._schema import resolve
-from suture._sets import Ids
+from suture._sets import EMPTY, Ids
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,17 +80,24 @@ def common(source: Graph, target: Graph) -> tuple[Features, Features]:
     known = [{name for k, dims in side.items() for name in _full(k, dims)} for side in sides]
     shared = sorted(known[0] & known[1])
     number = {name: place + 1 for place, name in enumerate(shared)}
-    strange = len(shared) + 1
-    numbered = [
-        {
-            k: np.array([number.get(name, strange) for name in _full(k, dims)]).reshape(
-                [len(dim) for dim in dims]
-            )
-            for k, dims in side.items()
-        }
-        for side in sides
-    ]
-    return Features((*shared, ""), numbered[0]), Features((*shared, ""), numbered[1])
+    places = [{name for k, dims in side.items() for name in _full(k, dims[:-1])} for side in sides]
+    theirs, ours = (
+        Features((*shared, ""), {k: _numbered(k, dims, number, other) for k, dims in side.items()})
+        for side, other in zip(sides, places[::-1], strict=True)
+    )
+    return theirs, ours
+
+
+def _numbered(keypath: str, dims: Dims, number: Mapping[str, int], others: Set[str]) -> Ids:
+    """Give the entries of an input their numbers; `others` are places that the other side knows.
+
+    A value that the other side does not know counts for nothing at a place that it knows: it never
+    occurs in a state that both know.
+    """
+    absent = [EMPTY if place in others else len(number) + 1 for place in _full(keypath, dims[:-1])]
+    each = np.repeat(absent, len(dims[-1])) if dims[-1] is not GROUPED else np.array(absent)
+    found = [number.get(name, int(at)) for name, at in zip(_full(keypath, dims), each, strict=True)]
+    return np.array(found, np.int64).reshape([len(dim) for dim in dims])
 
 
 def seen(graph: Graph) -> list[str]:

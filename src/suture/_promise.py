@@ -20,6 +20,7 @@ from suture._match import Match
 from suture._occurrences import Positions
 from suture._plan import Note, Placement, TensorPlan
 from suture._side import READ, Side, sides
+from suture._strange import Spread, spreads
 from suture._world import spread
 
 Maps = Mapping[tuple[str, int], Positions]
@@ -46,6 +47,7 @@ def promise(
         Notes of every kind; the plan promises the old function if none is `inexact`.
     """
     source, target = sides(match)
+    lost, new = spreads(match, maps)
     notes = [
         *_mixing(target, "fresh"),
         *_mixing(source, "lost"),
@@ -53,7 +55,9 @@ def promise(
         *_rewired(match, maps),
         *_fresh_paths(target),
         *_lost_paths(source),
-        *_other_ops(source, target),
+        *_exposed(lost, outputs, "lost", source),
+        *_exposed(new, outputs, "new", target),
+        *_other_ops(source, target, lost, new),
         *_other_constants(source, target),
         *_picked(source),
         *_picked(target),
@@ -120,11 +124,27 @@ def _lost_paths(side: Side) -> Iterator[Note]:
         yield Note("inexact", name, f"the target has no such parameter ({side.op(use.node)})")
 
 
-def _other_ops(source: Side, target: Side) -> Iterator[Note]:
-    """Compare what is computed on the way to the outputs that both models have."""
-    before, after = Counter(source.ops()), Counter(target.ops())
+def _exposed(
+    strange: Spread, outputs: Sequence[Placement], what: str, side: Side
+) -> Iterator[Note]:
+    """Find the preserved entries of outputs that features reach which one side alone sees."""
+    shared = [one for one in outputs if one.source is not None and one.target is not None]
+    kept = {one.name: [spread(runs)[strange.side] for runs in one.dims] for one in shared}
+    reached = [name for name, positions in kept.items() if strange.reaches(name, positions)]
+    if reached:
+        through = f", first through {side.op(strange.met[0])}" if strange.met else ""
+        yield Note("inexact", ", ".join(reached), f"{what} features reach it{through}")
+
+
+def _other_ops(source: Side, target: Side, lost: Spread, new: Spread) -> Iterator[Note]:
+    """Compare what is computed on the way to the outputs that both models have.
+
+    What strange features alone reach does not count: how far it gets is told apart.
+    """
+    theirs, ours = source.ops(lost.alone), target.ops(new.alone)
+    before, after = Counter(theirs), Counter(ours)
     came, went = after - before, before - after
-    if source.ops() != target.ops() and not came and not went:
+    if theirs != ours and not came and not went:
         yield Note("inexact", "ops", "the target computes the same in another order")
     elif came or went:
         signs = (("+", came), ("-", went))

@@ -6,7 +6,7 @@ the plan (`_promise`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,9 +79,10 @@ class Side:
         packet = node.op.rpartition(".")[0].removeprefix("aten.")
         return f"{packet} in {node.place.module}" if node.place.module else packet
 
-    def ops(self) -> list[str]:
+    def ops(self, without: Callable[[Node], bool]) -> list[str]:
         """List the ops that compute something preserved on the way to a shared output."""
-        names = (self._computes(self.units.graph.nodes[number]) for number in self.relevant)
+        nodes = (self.units.graph.nodes[number] for number in self.relevant)
+        names = (self._computes(node) for node in nodes if not without(node))
         return [name for name in names if name is not None]
 
     def _computes(self, node: Node) -> str | None:
