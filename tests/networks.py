@@ -208,6 +208,17 @@ def one_more(strategy: Callable[[str], st.SearchStrategy[Any]]) -> Rule:
     return insert
 
 
+def one_port_more(draw: Draw, old: Names, stage: str) -> Names:
+    """Read one more input by an encoder, sometimes, and reorder them."""
+    new = [f"{old[0]}_{stage}"] * draw(st.booleans())
+    return tuple(draw(st.permutations([*old, *new])))
+
+
+def one_port_less(draw: Draw, old: Names, stage: str) -> Names:
+    """Lose one of the inputs that an encoder reads, sometimes, after others may have come."""
+    return one_port_more(draw, old[draw(st.integers(0, 1)) :] or old, stage)
+
+
 def new_encoder(name: str) -> st.SearchStrategy[Encoder]:
     """Draw an encoder small enough to join."""
     return st.builds(Vector, st.just(name), FEATURES, st.just((Dense(2),)))
@@ -219,11 +230,12 @@ def new_head(name: str) -> st.SearchStrategy[Head]:
 
 
 LABELS = ("features", "categories", "outputs", "entities")
-SHUFFLING: dict[str, Rule] = dict.fromkeys(LABELS, shuffled)
+SHUFFLING: dict[str, Rule] = {**dict.fromkeys(LABELS, shuffled), "ports": shuffled}
 WIDENING: dict[str, Rule] = dict.fromkeys(("width", "head_count", "beyond"), larger)
 GROWING: dict[str, Rule] = {
     **WIDENING,
     **dict.fromkeys(LABELS, extended),
+    "ports": one_port_more,
     "encoders": one_more(new_encoder),
     "heads": one_more(new_head),
 }
@@ -235,6 +247,7 @@ STRETCHING: dict[str, Rule] = {
     **REPLACING,
     **dict.fromkeys(("tokens", "head_dim", "group"), larger),
     "entities": replaced,
+    "ports": one_port_less,
 }
 """Growth that reaches mixed axes, and loses entities."""
 CUTTING: dict[str, Rule] = {**STRETCHING, "width": resized}

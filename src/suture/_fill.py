@@ -115,11 +115,22 @@ def _states(number: int, dim: Dim, use: Use, axes: Axes, partner: Column) -> NDA
     flags = spell(axes, dim.axis, lambda atom: np.full(axes.sizes[atom], int(atom in read)))
     written = np.concatenate(
         [
-            marked([(partner[c] == -1) & (f == 0) for c, f in zip(columns, marks, strict=True)])
+            _written([partner[column] == -1 for column in columns], [f == 1 for f in marks])
             for columns, marks in zip(dim.layout, flags, strict=True)
         ]
     )
     return np.where(dim.positions >= 0, PRESERVED, np.where(written, WRITTEN, READ))
+
+
+def _written(
+    fresh: Sequence[NDArray[np.bool_]], read: Sequence[NDArray[np.bool_]]
+) -> NDArray[np.bool_]:
+    """Say of each fresh entry whether it is written: for a factor that is, or as a whole.
+
+    Without a fresh factor it is one more occurrence of preserved units.
+    """
+    by_factor = marked([new & ~old for new, old in zip(fresh, read, strict=True)])
+    return by_factor | ~(marked(fresh) | marked(read))
 
 
 def preserved(layout: Layout, partner: Column) -> NDArray[np.bool_]:

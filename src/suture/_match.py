@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suture._align import Alignment, Seat, align
+from suture._axes import Class
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
-from suture._occurrences import IMPLICIT, ONE_GROUP, STRANGE, Groups, Partners
+from suture._occurrences import IMPLICIT, STRANGE, Groups, Partners
 from suture._ones import bridge
 from suture._pair import Entry, Name, Pairs, full, named_entries, pair
 from suture._plan import Note
@@ -120,20 +121,52 @@ def match(source: Units, target: Units) -> Match:
 def groups_along(match: Match, name: str, dim: int) -> Groups:
     """Say what tells the occurrences of a unit apart along a dim of a shared tensor.
 
-    Along an input or output that is their own names, along a parameter the features that reach it.
+    Along an input or output that is their own names, else the features that reach them: where the
+    axis begins, and in every shared parameter that has it.
     """
-    sides = match.source.graph, match.target.graph
-    if name in match.pairs.tensors:
-        left, right = match.reach
-        return left.along(match.pairs.tensors[name], dim), right.along(name, dim)
-    called = [graph.schema.outputs.get(name, graph.schema.inputs.get(name)) for graph in sides]
+    own = _own_names(match, name, dim)
+    if own is not None:
+        return own
+    units, other = (match.source, match.target), {**match.pairs.tensors, **match.pairs.outputs}
+    member = units[0].classes[other.get(name, name)][dim], units[1].classes[name][dim]
+    tensors = [
+        ((their, at), (our, at))
+        for our, their in match.pairs.tensors.items()
+        for at in range(len(units[1].classes[our]))
+        if _is_along(units[0], their, at, member[0]) and _is_along(units[1], our, at, member[1])
+    ]
+    theirs, ours = (
+        [reach.at_birth(side.axes, axis), *(reach.along(*pair[place]) for pair in tensors)]
+        for place, (reach, side, axis) in enumerate(zip(match.reach, units, member, strict=True))
+    )
+    return _joint(theirs, ours)
+
+
+def _is_along(units: Units, name: str, dim: int, member: Class) -> bool:
+    return units.axes.find(units.classes[name][dim]) == units.axes.find(member)
+
+
+def _own_names(match: Match, name: str, dim: int) -> Groups | None:
+    """Give the names along a dim of an input or output numbers, if both schemas have them."""
+    schemas = match.source.graph.schema, match.target.graph.schema
+    called = [schema.outputs.get(name, schema.inputs.get(name)) for schema in schemas]
     rank = len(match.target.tensors[name])
     told = [resolve(labels, rank).get(dim) for labels in called if labels is not None]
-    if len(told) < 2 or None in told:
-        return ONE_GROUP
-    shared = {each: at for at, each in enumerate(told[0] or ()) if each in (told[1] or ())}
-    theirs, ours = (np.array([shared.get(each, STRANGE) for each in names or ()]) for names in told)
-    return theirs, ours
+    theirs, ours = told if len(told) == 2 else (None, None)
+    if theirs is None or ours is None or name in match.pairs.tensors:
+        return None
+    shared = {each: at for at, each in enumerate(theirs) if each in ours}
+    left, right = (np.array([shared.get(one, STRANGE) for one in side]) for side in (theirs, ours))
+    return left, right
+
+
+def _joint(theirs: list[Column], ours: list[Column]) -> Groups:
+    """Give distinct rows of marks numbers; a position that one mark calls strange is strange."""
+    left, right = (np.stack(np.broadcast_arrays(*marks), axis=1) for marks in (theirs, ours))
+    _, codes = np.unique(np.concatenate([left, right]), axis=0, return_inverse=True)
+    strange = np.concatenate([(left == STRANGE).any(axis=1), (right == STRANGE).any(axis=1)])
+    codes = np.where(strange, STRANGE, codes)
+    return codes[: len(left)], codes[len(left) :]
 
 
 def _alignments(source: Units, target: Units, shared: Mapping[str, str]) -> dict[Dim, Alignment]:

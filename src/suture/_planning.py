@@ -18,7 +18,7 @@ from suture._fill import Dim, fill, preserved, runs
 from suture._graph import Graph
 from suture._match import Match, groups_along, match
 from suture._names import Names
-from suture._occurrences import Groups, Positions, positions
+from suture._occurrences import ONE_GROUP, Positions, positions
 from suture._plan import (
     Block,
     IndexMap,
@@ -89,7 +89,7 @@ def _names(graph: Graph) -> list[str]:
 
 @dataclass(slots=True, eq=False)
 class _Planner:
-    """Turns one match into the plan's data; maps that no group tells are found once."""
+    """Turns one match into the plan's data; maps of equal dims are found once."""
 
     match: Match
     names: tuple[Names, Names]
@@ -133,20 +133,16 @@ class _Planner:
 
     def _map(self, theirs: Layout, ours: Layout, at: tuple[str, int]) -> Positions:
         key = id(theirs), id(ours)
-        if key in self.found:
-            return self.found[key]
-        asked: list[Groups] = []
-
-        def groups() -> Groups:
-            asked.append(groups_along(self.match, *at))
-            return asked[0]
-
-        where = f"{at[0]} dim {at[1]}" if at[1] >= 0 else f"values of {at[0]}"
-        aligned = self.match.aligned[at]
-        found = positions(theirs, ours, self.match.partners, aligned, where, groups)
-        if not asked:
-            self.found[key] = found
-        return found
+        if key not in self.found:
+            self.found[key] = positions(
+                theirs,
+                ours,
+                self.match.partners,
+                self.match.aligned[at],
+                f"{at[0]} dim {at[1]}" if at[1] >= 0 else f"values of {at[0]}",
+                lambda: ONE_GROUP if at[1] < 0 else groups_along(self.match, *at),
+            )
+        return self.found[key]
 
     def placements(
         self, source: Mapping[str, int], target: Mapping[str, int]

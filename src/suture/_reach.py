@@ -1,7 +1,7 @@
-"""Reach: which features that both schemas know reach each position along a dim, on both sides.
+"""Reach: which features that both schemas know reach each position along an axis, on both sides.
 
-Knows feature groups of positions, comparable between the sides. Does not know units (`_match`) nor
-what follows for positions (`_occurrences`).
+Knows feature groups of positions, comparable between the sides. Does not know units (`_signature`)
+nor what follows for positions (`_occurrences`).
 """
 
 from __future__ import annotations
@@ -11,17 +11,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from suture._axes import Axes, Class
 from suture._features import Features, common
 from suture._graph import Graph
-from suture._interactions import boolean
+from suture._interactions import Run
 from suture._occurrences import STRANGE
 from suture._phi import Touched
 from suture._sets import EMPTY, Ids, Sets
 
+NO_GROUP = np.array([EMPTY])
+
 
 @dataclass(slots=True, eq=False)
 class Reach:
-    """Feature groups along the dims of one side's parameters, found when first asked for.
+    """Feature groups along the axes of one side, found when first asked for.
 
     Attributes:
         graph: the side's graph.
@@ -34,34 +37,63 @@ class Reach:
     features: Features
     sets: Sets
     tells: bool
-    _touched: Mapping[str, Touched] | None = None
-    _along: dict[tuple[str, int], Ids] = field(default_factory=dict)
+    _run: Run | None = None
+    _touched: Mapping[str, Touched] = field(default_factory=dict)
+    _born: dict[Class, tuple[int, int]] = field(default_factory=dict)
 
     def along(self, name: str, dim: int) -> Ids:
         """Give the group of each position along a dim of a parameter.
 
         Args:
-            name: a parameter or buffer, reached by a call or not.
+            name: a parameter or buffer that a call reaches.
             dim: one of its dims.
 
         Returns:
             Sets i64[size], or i64[1] where all positions have one; `STRANGE` among them.
         """
-        if (name, dim) not in self._along:
-            self._along[name, dim] = self._known(name, dim)
-        return self._along[name, dim]
+        if not self.tells:
+            return NO_GROUP
+        self._flown()
+        return self._known(self._touched[name].sets, dim) if name in self._touched else NO_GROUP
 
-    def _known(self, name: str, dim: int) -> Ids:
-        if not self.tells or name not in self._all():
-            return np.array([EMPTY])
-        sets = np.moveaxis(self._all()[name].sets, dim, 0)
-        along = self.sets.union(sets.reshape(sets.shape[0], -1))
-        return known(self.sets, along)
+    def at_birth(self, axes: Axes, member: Class) -> Ids:
+        """Give the group of each position along an axis where data first has it.
 
-    def _all(self) -> Mapping[str, Touched]:
-        if self._touched is None:
-            self._touched = boolean(self.graph, self.features, self.sets).touched
-        return self._touched
+        Later everything may have reached every position: a stream that layers add to.
+
+        Args:
+            axes: the axis classes of the graph.
+            member: one of them.
+
+        Returns:
+            Sets i64[size], or i64[1] where all positions have one; `STRANGE` among them.
+        """
+        if not self.tells:
+            return NO_GROUP
+        if not self._born:
+            self._born = _births(axes, self._flown())
+        value, dim = self._born.get(axes.find(member), (None, 0))
+        return NO_GROUP if value is None else self._known(self._flown().carried[value][..., 0], dim)
+
+    def _known(self, ids: Ids, dim: int) -> Ids:
+        sets = np.moveaxis(ids, dim, 0)
+        return known(self.sets, self.sets.union(sets.reshape(sets.shape[0], -1)))
+
+    def _flown(self) -> Run:
+        if self._run is None:
+            self._run = Run(self.graph, self.features, self.sets)
+            self._run.forward()
+            self._touched = self._run.interactions().touched
+        return self._run
+
+
+def _births(axes: Axes, run: Run) -> dict[Class, tuple[int, int]]:
+    """Find the first value of data that has each axis, and its dim."""
+    found: dict[Class, tuple[int, int]] = {}
+    for value in sorted(run.carried):
+        for dim, member in enumerate(axes.dims[value]):
+            found.setdefault(axes.find(member), (value, dim))
+    return found
 
 
 def known(sets: Sets, ids: Ids) -> Ids:

@@ -242,6 +242,7 @@ def _meetings(node: Node, parameter: list[bool]) -> dict[str, str]:
             if axis.mixed:
                 found[axis.name] = "mixed with preserved ones"
     unread = {pick.axis for pick in node.bound.picks if (pick.index < 0).all()}
+    unread |= {name for name in _cut_off(node) if len(holders[name]) == 1}
     for name, owners in holders.items():
         if name in found or name in kept | indexed | unread:
             continue
@@ -252,3 +253,9 @@ def _meetings(node: Node, parameter: list[bool]) -> dict[str, str]:
         else:
             found[name] = "contracted with other data" if len(owners) > 1 else "reduced"
     return found
+
+
+def _cut_off(node: Node) -> set[str]:
+    """List the axes that are part of a sum: those that stand nowhere else are not read at all."""
+    sums = [dim for operand in node.bound.inputs for dim in operand.dims if len(dim) > 1]
+    return {axis.name for dim in sums for part in dim for axis in part}

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suture._align import Seat
-from suture._couple import Column, Layout, Units, marked
+from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
 from suture._occurrences import STRANGE
 from suture._pair import Entry, Name
@@ -54,17 +54,11 @@ class Signed:
     reach: Reach
 
     def group(self, column: Column) -> int:
-        """Find the features, as a set, that reach an axis anywhere."""
-        found = [
-            np.broadcast_to(self.reach.along(name, dim), holding.shape)[holding]
-            for name, dim, layout in _layouts(self.units)
-            if dim >= 0
-            for holding in [_holding(layout, column[0])]
-        ]
-        sets = np.unique(np.concatenate(found))
-        known = sets[sets != STRANGE]
+        """Find the features, as a set, that reach an axis where it begins."""
+        born = self.reach.at_birth(self.units.axes, int(self.units.atom[column[0]]))
+        known = born[born != STRANGE]
         if not known.any():
-            return STRANGE if STRANGE in sets else EMPTY
+            return STRANGE if len(known) < len(born) else EMPTY
         return int(self.reach.sets.union(known))
 
 
@@ -189,11 +183,6 @@ def _unlike(places: list[Place], theirs: int, ours: int) -> MatchError:
     ]
     sentence = "The features that reach axes in the same places differ on the two sides."
     return MatchError(sentence, facts, "name in both schemas the features that tell them apart")
-
-
-def _holding(layout: Layout, unit: int) -> NDArray[np.bool_]:
-    """Say which positions of a dim hold a unit."""
-    return np.concatenate([marked([column == unit for column in segment]) for segment in layout])
 
 
 def _groups(side: Signed) -> dict[int, list[Column]]:
