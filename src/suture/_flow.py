@@ -140,15 +140,11 @@ def _ties(bound: Bound, name: str) -> Iterator[str]:
             yield pick.source if name == pick.axis else pick.axis
 
 
-def _relations(bound: Bound, wanted: Sequence[str]) -> Iterator[dict[str, Ids]]:
-    """List the constant indices as columns: per axis the entries that belong together.
-
-    What no window reads goes nowhere; a pick says nothing of results without its axes.
-    """
+def _relations(bound: Bound) -> Iterator[dict[str, Ids]]:
+    """List the constant indices as columns: per axis the entries that belong together."""
     for pick in bound.picks:
-        if pick.axis in wanted or pick.source in wanted:
-            taken = np.flatnonzero(pick.index >= 0)
-            yield {pick.axis: taken, pick.source: pick.index[taken]}
+        taken = np.flatnonzero(pick.index >= 0)
+        yield {pick.axis: taken, pick.source: pick.index[taken]}
     for window in bound.windows:
         at = np.nonzero(window.index >= 0)
         yield dict(zip(window.axes, at, strict=True)) | {window.source: window.index[at]}
@@ -176,7 +172,7 @@ def _aligned(
     ids, names = _diagonal(ids, list(start.names))
     kept = {name for name in names if name in stop.names and not _is_mixed(name, source, target)}
     open_ = set(stop.names) - (set(names) - kept)
-    tying = list(_tying(bound, names, kept, stop.names))
+    tying = list(_tying(bound, names, kept, source.mixed.union(stop.names)))
     tied = kept.union(*tying)
     gone = [at for at, name in enumerate(names) if name not in tied]
     ids, names = _over(sets, ids, gone), [name for name in names if name in tied]
@@ -216,13 +212,14 @@ def _over(sets: Sets, ids: Ids, dims: Sequence[int]) -> Ids:
 
 
 def _tying(
-    bound: Bound, names: Sequence[str], kept: Set[str], wanted: Sequence[str]
+    bound: Bound, names: Sequence[str], kept: Set[str], ends: Set[str]
 ) -> Iterator[dict[str, Ids]]:
-    """List the constant indices that some axes are left by, on the way to wanted ones."""
-    reached = {*names}
-    for columns in _relations(bound, wanted):
-        if (columns.keys() & reached) - kept:
-            reached |= columns.keys() & {*wanted}
+    """List the constant indices that some axes are left by, to the wanted or from the mixed ones.
+
+    Of a mixed axis, what no window reads goes nowhere at all.
+    """
+    for columns in _relations(bound):
+        if (columns.keys() & {*names}) - kept and columns.keys() & ends:
             yield columns
 
 
@@ -244,7 +241,7 @@ def _followed(
     outer, inner = moved.shape[: len(rest)], dict(zip(held, moved.shape[len(rest) :], strict=True))
     table = _inverse(_flat(columns, inner), _flat(columns, wanted), prod(wanted.values()))
     found = np.where(table < 0, EMPTY, moved.reshape(*outer, -1)[..., table])
-    united = sets.union(found).reshape(*outer, *wanted.values())
+    united = sets.union(found).reshape((*outer, *wanted.values()))
     return _compressed(united), [*rest, *wanted]
 
 
