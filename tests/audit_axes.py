@@ -33,6 +33,7 @@ from audit_claims import (
 )
 from audit_experiment import Experiment, Influence
 from audit_symmetry import are_aligned, is_carried, symmetry_findings
+from audit_windows import window_findings
 from suture._bind import Bound, BoundOperand, Pick
 
 Sides = Mapping[str, Callable[[Relation], Relation]]
@@ -82,6 +83,7 @@ def axis_findings(run: Experiment, bound: Bound) -> list[str]:
         *_own_pairs(run, operands, results, pairs),
         *_contractions(run, bound, operands, results),
         *symmetry_findings(run, bound),
+        *window_findings(run, bound),
     ]
 
 
@@ -145,7 +147,7 @@ def _influences(
         changes = run.influence(k)
         if strays.any():
             yield _stray(strays, changes, operands[k], results[o])
-        yield from _poor(pair, changes, operands[k], results[o], looked_up, bound.sizes)
+        yield from _poor(pair, changes, operands[k], results[o], looked_up, bound)
         yield from _poor_values(pair, changes, operands[k], results[o])
         if run.results[o].is_floating_point():
             yield from _unsupported(run, bound, pair, changes, operands[k], results[o])
@@ -182,20 +184,20 @@ def _poor(
     operand: Tensor,
     result: Tensor,
     looked_up: set[str],
-    sizes: Mapping[str, int],
+    bound: Bound,
 ) -> Iterator[str]:
     """Find pairs of axes that the spec lets be related in ways that are never seen."""
     for one, other in product(operand.axes, result.axes):
         ends = _names(one.name, operand.picks), _names(other.name, result.picks)
         common = min(ends[0] & ends[1], default=None)
-        size = 0 if common is None else sizes.get(common, 0)
+        size = 0 if common is None else bound.sizes.get(common, 0)
         rows = _indicator(_in_root(one, common, operand.picks)[changes.entries], size)
         columns = _indicator(_in_root(other, common, result.picks), size)
         if 1 not in (rows.shape[1], columns.shape[1]):
             sides = BOTH_SIDES if common is None else ONE_SIDE
             allowed = _kinds(rows.T @ pair.allowed @ columns > 0, sides)
             seen = _kinds(rows.T @ pair.moved @ columns > 0, sides)
-            lax = one.mixed or looked_up & (ends[0] | ends[1])
+            lax = one.mixed or looked_up & (ends[0] | ends[1]) or _in_a_window(bound, one, other)
             missing = allowed - seen - (SEVERAL if lax else set())
             if missing:
                 yield _unseen(operand, one, result, other, sorted(missing))
@@ -207,7 +209,12 @@ def _in_root(axis: Occurrence, root: str | None, picks: Sequence[Pick]) -> Coord
 
 
 SEVERAL = {"reads several", "reaches several"}
-"""Not asked of `!` (disjoint windows), nor where values choose (each reads what it chooses)."""
+"""Not asked of `!` (disjoint windows), nor where values choose (each reads what it chooses), nor of
+what a window says (it says which)."""
+
+
+def _in_a_window(bound: Bound, one: Occurrence, other: Occurrence) -> bool:
+    return any({one.name, other.name} <= {*w.axes, w.source} for w in bound.windows)
 
 
 def _unseen(a: Tensor, one: Occurrence, b: Tensor, other: Occurrence, kinds: Sequence[str]) -> str:

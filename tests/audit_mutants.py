@@ -9,17 +9,20 @@ of `!` on an axis that no second tensor has.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import inf
 
 import numpy as np
+from numpy.typing import NDArray
 
 from audit_claims import names, shared
 from suture._algebra import Algebra, Meeting, Neutral
-from suture._bind import Bound, BoundOperand, Part
+from suture._bind import Bound, BoundOperand, Part, Window
 from suture._spec import Axis
+
+Index = NDArray[np.int64]
 
 FRESH = "renamed"
 MEETINGS: tuple[Meeting | None, ...] = (None, "add", "mul")
@@ -49,6 +52,7 @@ def mutants(bound: Bound, floats: Collection[int], constants: Collection[int]) -
     yield from _swapped_factors(bound)
     yield from _swapped_parts(bound)
     yield from _other_picks(bound)
+    yield from _other_windows(bound, alive)
 
 
 def _tensors(bound: Bound) -> tuple[BoundOperand, ...]:
@@ -197,6 +201,46 @@ def _other_picks(bound: Bound) -> Iterator[Mutant]:
             changed = replace(pick, index=shifted)
             picks = (*bound.picks[:which], changed, *bound.picks[which + 1 :])
             yield Mutant(f"{pick.axis} picked by another index", replace(bound, picks=picks))
+
+
+def _other_windows(bound: Bound, alive: Collection[int]) -> Iterator[Mutant]:
+    """Let a window read other entries, where two tensors tell."""
+    tensors = [bound.inputs[k] for k in alive] + [*bound.outputs]
+    for which, window in enumerate(bound.windows):
+        for change, index in _other_indices(window.index, bound.sizes[window.source]):
+            changed = replace(window, index=index)
+            if _told_pairs(changed, tensors) != _told_pairs(window, tensors):
+                windows = (*bound.windows[:which], changed, *bound.windows[which + 1 :])
+                yield Mutant(
+                    f"window of {window.source}: {change}", replace(bound, windows=windows)
+                )
+
+
+def _other_indices(index: Index, size: int) -> Iterator[tuple[str, Index]]:
+    """Shift a window by one, change its stride or dilation, lose taps, read other ends."""
+    place, tap = np.indices(index.shape)
+    for change, by in (("shifted", 1), ("stride", place), ("dilation", tap)):
+        for sign in (1, -1):
+            at = index + sign * by
+            yield change, np.where((index >= 0) & (at >= 0) & (at < size), at, -1)
+    for lost in range(index.shape[1]):
+        yield f"tap {lost} missing", np.where(tap == lost, -1, index)
+    yield "first place missing", np.where(place == 0, -1, index)
+    yield "taps turned", index[:, ::-1]
+    yield "places turned", index[::-1]
+    yield "padding read", np.where(index < 0, 0, index)
+
+
+def _told_pairs(window: Window, tensors: Sequence[BoundOperand]) -> list[object]:
+    """Say what a window says of every two tensors, as rows of their axes."""
+    taken = np.nonzero(window.index >= 0)
+    rows = dict(zip(window.axes, taken, strict=True)) | {window.source: window.index[taken]}
+    held = [sorted(names(tensor) & rows.keys()) for tensor in tensors]
+    return [
+        {*zip(*(rows[name].tolist() for name in (*one, *other)), strict=True)}
+        for one, other in combinations(held, 2)
+        if one and other
+    ]
 
 
 def algebra_mutants(stated: Algebra) -> Iterator[tuple[str, Algebra]]:

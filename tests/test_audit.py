@@ -1,5 +1,7 @@
 """The audit audits itself: a rule that is wrong in one place is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from audit_axes import axis_findings
 from audit_mutants import Mutant, algebra_mutants, mutants
 from samples import SAMPLES, Sample
 from suture._algebra import Algebra
-from suture._bind import Pick, bind
+from suture._bind import Pick, Window, bind
 from suture._torch._call import POINTWISE, find_rule
 
 REPRESENTATIVE = (
@@ -133,3 +135,18 @@ def test_an_entry_that_moves_another_is_shown() -> None:
     )
     pick = Pick("i", "v", np.array([2, 1, 0]))
     assert axis_findings(run, bind("n v -> n i", [(2, 3)], [(2, 3)], picks=[pick])) == []
+
+
+def test_a_window_that_reads_elsewhere_is_shown() -> None:
+    """What a window forbids and what it allows in vain are told by one pair of entries each."""
+    pool = Sample(torch.ops.aten.avg_pool1d.default, (torch.randn(2, 7), [2], [3]))
+    run = describe(pool).run
+    wrong = Window(("x", "k0"), "w", np.array([[0, 1], [2, 3]]))
+    bound = bind("... w! -> ... x", [(2, 7)], [(2, 2)], {"k0": 2}, windows=[wrong])
+    said = "window (x k0) = w[[[0, 1], [2, 3]]]"
+    assert axis_findings(run, bound) == [
+        f"operand 0 at (w = 4) and result 0 at (x = 1) meet; {said} forbids it.",
+        f"operand 0 at (w = 2) and result 0 at (x = 1): {said} lets them meet, never seen.",
+    ]
+    right = replace(wrong, index=np.array([[0, 1], [3, 4]]))
+    assert axis_findings(run, replace(bound, windows=(right,))) == []

@@ -6,9 +6,14 @@ from samples._sample import f, sample
 
 SAMPLES = [
     sample("aten.upsample_linear1d.default", f(2, 3, 5), [7], False),
+    sample("aten.upsample_linear1d.default", f(2, 3, 9), [4], True),
+    sample("aten.upsample_linear1d.default", f(2, 3, 5), [7], False, 1.45),
     sample("aten.upsample_bilinear2d.default", f(1, 2, 4, 5), [6, 7], True),
+    sample("aten.upsample_bilinear2d.default", f(1, 2, 7, 4), [3, 8], False),
     sample("aten.upsample_bicubic2d.default", f(1, 2, 4, 5), [6, 7], False),
+    sample("aten.upsample_bicubic2d.default", f(1, 2, 8, 7), [3, 4], True),
     sample("aten._upsample_bilinear2d_aa.default", f(1, 2, 6, 7), [4, 5], False),
+    sample("aten._upsample_bilinear2d_aa.default", f(1, 2, 8, 5), [3, 6], True),
     sample("aten._upsample_bicubic2d_aa.default", f(1, 2, 6, 7), [4, 5], False),
     sample("aten.upsample_trilinear3d.default", f(1, 1, 2, 3, 4), [3, 5, 6], False),
     sample("aten.upsample_nearest1d.default", f(2, 3, 5), [7]),
