@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, reduce
 from itertools import product as cartesian
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -204,6 +205,11 @@ def plain(layout: Layout) -> Column | None:
     """Give the units along a layout that is one axis but for factors of one entry."""
     long = [column for column in layout[0] if len(column) > 1] or [layout[0][-1]]
     return long[0] if len(layout) == len(long) == 1 else None
+
+
+def length(layout: Layout) -> int:
+    """Count the entries of a dim."""
+    return sum(prod(map(len, segment)) for segment in layout)
 
 
 def marked(columns: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:

@@ -9,7 +9,7 @@ it occurs in (`_signature`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from suture._align import Alignment, Seat, align
 from suture._axes import Class
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
-from suture._occurrences import IMPLICIT, STRANGE, Groups, Partners
+from suture._occurrences import IMPLICIT, ONE_GROUP, STRANGE, Groups, Partners, Positions, positions
 from suture._ones import bridge
 from suture._pair import Entry, Name, Pairs, full, named_entries, pair
 from suture._plan import Note
@@ -42,6 +42,7 @@ class Match:
         uses: what ops do with the parameters, source and target.
         reach: which features reach the positions of parameters, source and target.
         notes: what was paired by overlap.
+        placed: per dim of a shared tensor where its positions come from, if not by its units.
     """
 
     source: Units
@@ -52,7 +53,21 @@ class Match:
     names: tuple[dict[Name, Entry], dict[Name, Entry]]
     uses: tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]]
     reach: tuple[Reach, Reach]
-    notes: tuple[Note, ...]
+    notes: tuple[Note, ...] = ()
+    placed: Mapping[Dim, Positions] = field(default_factory=dict)
+
+    @property
+    def shared(self) -> dict[str, str]:
+        """Target name -> source name, of all tensors that both sides have."""
+        return {**self.pairs.tensors, **self.pairs.inputs, **self.pairs.outputs}
+
+    def layouts(self, at: Dim) -> tuple[Layout, Layout]:
+        """Give a dim of a shared tensor in units, source and target."""
+        name, dim = at
+        theirs, ours = self.shared[name], name
+        if dim < 0:
+            return self.source.values[theirs], self.target.values[ours]
+        return self.source.tensors[theirs][dim], self.target.tensors[ours][dim]
 
     @property
     def partner(self) -> Column:
@@ -91,31 +106,60 @@ def match(source: Units, target: Units) -> Match:
         >>> match(units("x", "v"), target).partner[features] >= 0
         array([ True, False,  True])
     """
+    found = by_name(source, target)
+    partner, names, used, aligned = found.partner, found.names, found.uses, found.aligned
+    back: dict[str, tuple[str, ...]] = {}
+    for name, other in found.shared.items():
+        back[other] = (*back.get(other, ()), name)
+    slots = (
+        {dim: alignment.source for dim, alignment in aligned.items()},
+        {dim: alignment.target for dim, alignment in aligned.items()},
+    )
+    itself = {name: (name,) for name in found.shared}
+    theirs = signed(source, back, names[0], used[0], slots[0], found.reach[0])
+    ours = signed(target, itself, names[1], used[1], slots[1], found.reach[1])
+    untied = {name for names in back.values() if len(names) > 1 for name in names}
+    notes = by_signature(partner, theirs, ours, untied)
+    tensors = found.pairs.tensors
+    same = bridge(partner, source, target, tensors, aligned)
+    free = unnamed(source, names[0]), unnamed(target, names[1])
+    implied = _implied(partner, same, source, target, tensors, aligned, free)
+    return replace(found, partners=Partners(partner, same, implied), notes=tuple(notes))
+
+
+def by_name(source: Units, target: Units) -> Match:
+    """Pair tensors, and the units that schemas name, and nothing else.
+
+    Raises:
+        MatchError: nothing pairs, or names of one unit disagree.
+        SchemaError: something is named on one side only.
+    """
     pairs = pair(source.graph, target.graph)
     names = named_entries(source), named_entries(target)
     used = uses(source.graph, source.axes), uses(target.graph, target.axes)
     partner = np.full(target.count, -1, np.int64)
     _by_name(partner, *names)
-    shared = {**pairs.tensors, **pairs.inputs, **pairs.outputs}
-    back: dict[str, tuple[str, ...]] = {}
-    for name, other in shared.items():
-        back[other] = (*back.get(other, ()), name)
-    aligned = _alignments(source, target, shared)
-    slots = (
-        {dim: alignment.source for dim, alignment in aligned.items()},
-        {dim: alignment.target for dim, alignment in aligned.items()},
-    )
+    nothing = np.zeros(source.count, np.bool_), np.zeros(target.count, np.bool_)
+    partners = Partners(partner, np.arange(source.count), nothing)
     reached = reach(source.graph, target.graph)
-    itself = {name: (name,) for name in shared}
-    theirs = signed(source, back, names[0], used[0], slots[0], reached[0])
-    ours = signed(target, itself, names[1], used[1], slots[1], reached[1])
-    untied = {name for names in back.values() if len(names) > 1 for name in names}
-    notes = by_signature(partner, theirs, ours, untied)
-    same = bridge(partner, source, target, pairs.tensors, aligned)
-    free = unnamed(source, names[0]), unnamed(target, names[1])
-    implied = _implied(partner, same, source, target, pairs.tensors, aligned, free)
-    partners = Partners(partner, same, implied)
-    return Match(source, target, pairs, partners, aligned, names, used, reached, tuple(notes))
+    aligned = _alignments(source, target, {**pairs.tensors, **pairs.inputs, **pairs.outputs})
+    return Match(source, target, pairs, partners, aligned, names, used, reached)
+
+
+def along(match: Match, at: Dim) -> Positions:
+    """Map the positions of a target dim to those of its source dim, by their units.
+
+    Raises:
+        MatchError: nothing tells the occurrences of a unit apart.
+    """
+    where = f"{at[0]} dim {at[1]}" if at[1] >= 0 else f"values of {at[0]}"
+    return positions(
+        *match.layouts(at),
+        match.partners,
+        match.aligned[at],
+        where,
+        lambda: groups_along(match, *at),
+    )
 
 
 def groups_along(match: Match, name: str, dim: int) -> Groups:
@@ -124,11 +168,11 @@ def groups_along(match: Match, name: str, dim: int) -> Groups:
     Along an input or output that is their own names, else the features that reach them: where the
     axis begins, and in every shared parameter that has it.
     """
-    own = _own_names(match, name, dim)
-    if own is not None:
-        return own
-    units, other = (match.source, match.target), {**match.pairs.tensors, **match.pairs.outputs}
-    member = units[0].classes[other.get(name, name)][dim], units[1].classes[name][dim]
+    own = own_names(match, name, dim)
+    if own is not None or dim < 0:
+        return own or ONE_GROUP
+    units = match.source, match.target
+    member = units[0].classes[match.shared[name]][dim], units[1].classes[name][dim]
     tensors = [
         ((their, at), (our, at))
         for our, their in match.pairs.tensors.items()
@@ -146,12 +190,13 @@ def _is_along(units: Units, name: str, dim: int, member: Class) -> bool:
     return units.axes.find(units.classes[name][dim]) == units.axes.find(member)
 
 
-def _own_names(match: Match, name: str, dim: int) -> Groups | None:
+def own_names(match: Match, name: str, dim: int) -> Groups | None:
     """Give the names along a dim of an input or output numbers, if both schemas have them."""
     schemas = match.source.graph.schema, match.target.graph.schema
     called = [schema.outputs.get(name, schema.inputs.get(name)) for schema in schemas]
     rank = len(match.target.tensors[name])
-    told = [resolve(labels, rank).get(dim) for labels in called if labels is not None]
+    key = dim if dim >= 0 else None
+    told = [resolve(labels, rank).get(key) for labels in called if labels is not None]
     theirs, ours = told if len(told) == 2 else (None, None)
     if theirs is None or ours is None or name in match.pairs.tensors:
         return None

@@ -78,8 +78,8 @@ def positions(
         MatchError: an entry occurs a different number of times on the two sides, or in groups that
             do not pair.
     """
-    theirs = _rows(source, alignment.source, partners.same, partners.implied[0])
-    ours = _rows(target, alignment.target, partners.partner, partners.implied[1])
+    theirs = rows(source, alignment.source, partners.same, partners.implied[0])
+    ours = rows(target, alignment.target, partners.partner, partners.implied[1])
     fresh = (ours == -1).any(axis=1)
     codes = _codes(theirs, ours)
     left, right = codes[: len(theirs)], codes[len(theirs) :]
@@ -89,7 +89,7 @@ def positions(
     return _pair(left, right, where)
 
 
-def _rows(
+def rows(
     layout: Layout, seats: Sequence[Seat], known: Column, implied: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
     """Write the entries of a layout as rows of source units, one column per aligned factor."""
@@ -119,9 +119,9 @@ def _taken(
 
 def _codes(left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.int64]:
     """One number per distinct row, over both sides."""
-    rows = np.concatenate([left, right])
-    code = rows[:, 0]
-    for column in rows.T[1:]:
+    both = np.concatenate([left, right])
+    code = both[:, 0]
+    for column in both.T[1:]:
         _, code = np.unique(code, return_inverse=True)
         code = code * (column.max(initial=0) + 3) + column - IMPLICIT
     return code

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from suture._axes import INTEGERS
-from suture._couple import Layout, couple
-from suture._errors import PlanError, demand
+from suture._couple import couple
+from suture._errors import PlanError, demand, near_miss
 from suture._fill import Dim, fill, preserved, runs
 from suture._graph import Graph
-from suture._match import Match, groups_along, match
+from suture._group_match import Phis, match_by_groups
+from suture._interactions import interactions
+from suture._match import Match, along
+from suture._match import match as find_match
 from suture._names import Names
-from suture._occurrences import ONE_GROUP, Positions, positions
+from suture._occurrences import Positions
 from suture._plan import (
     Block,
     IndexMap,
@@ -37,12 +41,21 @@ from suture._promise import promise
 COUNTED = frozenset({*INTEGERS, "bool"})
 
 
-def plan(source: Graph, target: Graph) -> Plan:
+def plan(
+    source: Graph,
+    target: Graph,
+    matcher: Literal["coupling", "interactions"] = "coupling",
+    phi: Phis | None = None,
+) -> Plan:
     """Plan how the source's weights become the target's.
 
     Args:
         source: the graph of the trained model, from `suture.trace`.
         target: the graph of the changed model.
+        matcher: what tells which entry is which: the units that the networks couple, or, as a
+            baseline, nothing but the features that reach an entry (the paper's matcher).
+        phi: the interactions of source and target for `matcher="interactions"`, from
+            `suture.interactions` or `suture.gradient_interactions`; the former if None.
 
     Returns:
         The plan. No weight is read; time grows with the number of ops and the sum of the dims.
@@ -50,7 +63,7 @@ def plan(source: Graph, target: Graph) -> Plan:
     Raises:
         MatchError: units of which nobody can say where they come from.
         SchemaError: schemas that do not fit each other.
-        PlanError: something that is not a graph.
+        PlanError: something that is not a graph, or no such matcher.
         CoupleError: axes that one of the networks ties together disagree.
 
     Example:
@@ -66,7 +79,7 @@ def plan(source: Graph, target: Graph) -> Plan:
         sentence = f"The {side} is no Graph but {type(graph).__name__}."
         hint = "trace it first: plan(trace(source), trace(target))"
         demand(graph, Graph, PlanError(sentence, hint=hint))
-    found = match(couple(source), couple(target))
+    found = _matched(source, target, matcher, phi)
     planner = _Planner(found, (Names.of(found.names[0]), Names.of(found.names[1])))
     tensors = tuple(planner.tensor(name) for name in _names(target))
     inputs = planner.placements(source.inputs, target.inputs)
@@ -81,6 +94,22 @@ def plan(source: Graph, target: Graph) -> Plan:
         (*found.notes, *promise(found, tensors, inputs, outputs, planner.maps)),
         tuple(source.tensor(name) for name in _names(source) if name not in taken),
     )
+
+
+def _matched(source: Graph, target: Graph, matcher: str, phi: Phis | None) -> Match:
+    match matcher, phi:
+        case "coupling", None:
+            return find_match(couple(source), couple(target))
+        case "interactions", _:
+            phis = phi or (interactions(source), interactions(target))
+            return match_by_groups(couple(source), couple(target), phis)
+        case "coupling", _:
+            sentence = "The coupling matcher finds its own interactions."
+            raise PlanError(sentence, hint='give matcher="interactions" to plan by phi alone')
+        case _:
+            known = [("known", "coupling, interactions")]
+            hint = near_miss(matcher, ["coupling", "interactions"])
+            raise PlanError(f"There is no matcher {matcher!r}.", known, hint)
 
 
 def _names(graph: Graph) -> list[str]:
@@ -121,27 +150,18 @@ class _Planner:
                 known = preserved(layout, self.match.partner)
                 at = np.where(known, 0, -1)
             else:
-                at = self.maps[name, number] = self.positions(source.name, name, number)
+                at = self.maps[name, number] = self.positions((name, number))
             dims.append(Dim(units.classes[name][number], layout, at))
         return dims
 
-    def positions(self, source: str, target: str, dim: int) -> Positions:
-        """Where the positions of one dim come from."""
-        match = self.match
-        theirs, ours = match.source.tensors[source][dim], match.target.tensors[target][dim]
-        return self._map(theirs, ours, (target, dim))
-
-    def _map(self, theirs: Layout, ours: Layout, at: tuple[str, int]) -> Positions:
+    def positions(self, at: tuple[str, int]) -> Positions:
+        """Where the positions of a dim of a shared tensor come from; dim -1 holds values."""
+        if at in self.match.placed:
+            return self.match.placed[at]
+        theirs, ours = self.match.layouts(at)
         key = id(theirs), id(ours)
         if key not in self.found:
-            self.found[key] = positions(
-                theirs,
-                ours,
-                self.match.partners,
-                self.match.aligned[at],
-                f"{at[0]} dim {at[1]}" if at[1] >= 0 else f"values of {at[0]}",
-                lambda: ONE_GROUP if at[1] < 0 else groups_along(self.match, *at),
-            )
+            self.found[key] = along(self.match, at)
         return self.found[key]
 
     def placements(
@@ -159,10 +179,10 @@ class _Planner:
         labels = self._labels(name if right else None, name if left else None)
         if left is None or right is None or len(left.shape) != len(right.shape):
             return Placement(name, left, right, (), None, labels)
-        dims = [index_map(self.positions(name, name, dim)) for dim in range(len(right.shape))]
+        dims = [index_map(self.positions((name, dim))) for dim in range(len(right.shape))]
         values = None
         if name in theirs.values and name in ours.values:
-            values = index_map(self._map(theirs.values[name], ours.values[name], (name, -1)))
+            values = index_map(self.positions((name, -1)))
         return Placement(name, left, right, tuple(dims), values, labels)
 
     def _labels(self, target: str | None, source: str | None) -> tuple[Label, ...]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suture._couple import Layout, Units
+from suture._couple import Layout, Units, length
 from suture._fill import preserved
 from suture._match import Match
 from suture._occurrences import Positions
@@ -179,7 +178,7 @@ def _moved_between_pieces(match: Match, inputs: Sequence[Placement]) -> Iterator
 def _pieces(units: Units, layout: Layout) -> NDArray[np.int64]:
     """Give each position the number of the axis laid end to end that it is in; 0 in a product."""
     if [len(segment) for segment in layout] != [1]:
-        return np.zeros(sum(prod(map(len, segment)) for segment in layout), np.int64)
+        return np.zeros(length(layout), np.int64)
     atoms = units.atom[layout[0][0]]
     return np.cumsum(np.diff(atoms, prepend=atoms[:1]) != 0)
 
