@@ -66,7 +66,7 @@ def interactions(graph: Graph) -> Interactions:
 
 def boolean(graph: Graph, seen: Features, sets: Sets) -> Interactions:
     """Let the sets of some features flow through a graph, numbered in `sets`."""
-    run = _Run(graph, seen, sets)
+    run = Run(graph, seen, sets)
     run.forward()
     return run.interactions()
 
@@ -83,11 +83,11 @@ def given_back(
         met: value that depends on no data -> the sets that met each entry.
     """
     touched = {value: ids[..., None] for value, ids in met.items()}
-    return _Run(graph, Features(tuple(names), {}), sets, touched=touched).interactions()
+    return Run(graph, Features(tuple(names), {}), sets, touched=touched).interactions()
 
 
 @dataclass(slots=True, eq=False)
-class _Run:
+class Run:
     """One pass of feature sets over a graph.
 
     Attributes:
