@@ -26,7 +26,7 @@ couple(graph: Graph) -> Units
 interactions(graph: Graph) -> Interactions
 match(source: Units, target: Units) -> Match
 parse(text: str) -> Spec
-plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None) -> Plan
+plan(source: Graph, target: Graph, matcher: "Literal[coupling, interactions]" = coupling, phi: Phis | None = None) -> Plan
 rule(ops: object, spec: str | None = None, algebra: str = '') -> Any
 trace(subject: Subject) -> Graph
 transfer(source: Subject, target: Subject) -> Plan
