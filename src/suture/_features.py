@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import product
+from itertools import accumulate, product
 from math import prod
 
 import numpy as np
@@ -42,16 +42,30 @@ class Features:
     inputs: Mapping[str, Ids]
 
 
-def number(names: Sequence[str], name: str) -> int:
-    """Find a feature by its full name.
+def numbers(names: Sequence[str], name: str) -> Ids:
+    """Find a feature by its full name, or all features below a beginning of their names.
 
     Raises:
         SchemaError: there is none.
+
+    Example:
+        >>> names = ("obs", "hero.0.health", "hero.0.mana", "hero.1.health")
+        >>> numbers(names, "obs").tolist(), numbers(names, "hero.0").tolist()
+        ([0], [1, 2])
     """
     if name in names:
-        return names.index(name)
-    facts = [("features", f"{len(names)}, e.g. {', '.join(names[:3])}" if names else "none")]
-    raise SchemaError(f"No feature is called {name!r}.", facts, near_miss(name, names))
+        return np.array([names.index(name)])
+    below = [at for at, full in enumerate(names) if full.startswith(f"{name}.")]
+    if below:
+        return np.array(below)
+    facts = [("features", f"{len(names):,}, e.g. {', '.join(names[:3])}" if names else "none")]
+    known = [*dict.fromkeys(beginning for full in names for beginning in _beginnings(full))]
+    raise SchemaError(f"No feature is called {name!r}.", facts, near_miss(name, known))
+
+
+def _beginnings(name: str) -> list[str]:
+    """List a name and what it begins with, the shortest first."""
+    return [*accumulate(name.split("."), "{}.{}".format)]
 
 
 def features(graph: Graph) -> Features:

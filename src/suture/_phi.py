@@ -7,7 +7,7 @@ boolean logic, the adapters by gradients).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Literal
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suture._errors import SchemaError, near_miss
-from suture._features import number
+from suture._features import numbers
 from suture._plan import Tensor
 from suture._sets import Ids, Sets
 
@@ -31,9 +31,11 @@ class Touched:
     sets: Ids
 
     def groups(self) -> tuple[Ids, Ids]:
-        """List the distinct sets, and how many entries each has."""
-        numbers, counts = np.unique(self.sets, return_counts=True)
-        return numbers, counts * (prod(self.tensor.shape) // max(self.sets.size, 1))
+        """List the distinct sets in order of their first entries, and how many entries each has."""
+        found, first, counts = np.unique(self.sets, return_index=True, return_counts=True)
+        order = np.argsort(first)
+        each = prod(self.tensor.shape) // max(self.sets.size, 1)
+        return found[order], counts[order] * each
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -81,6 +83,11 @@ class Interactions:
     features: tuple[str, ...]
     sets: Sets
     touched: Mapping[str, Touched]
+    _counted: dict[str, tuple[Ids, Ids]] = field(default_factory=dict, init=False)
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.features):,} features, {len(self._parameters()):,} parameters"
+        return f"Interactions({counts}, {self.total:,} interactions)"
 
     @property
     def total(self) -> int:
@@ -93,8 +100,8 @@ class Interactions:
         Raises:
             SchemaError: there is no such parameter.
         """
-        numbers, counts = self._of(parameter).groups()
-        sizes = self.sets.sizes(numbers)
+        sets, counts = self._groups(parameter)
+        sizes = self.sets.sizes(sets)
         pairs = zip(sizes.tolist(), counts.tolist(), strict=True)
         return sum(size * count for size, count in pairs)
 
@@ -103,7 +110,8 @@ class Interactions:
 
         Args:
             parameter: the name of a parameter or buffer.
-            feature: the full name of a feature.
+            feature: the full name of a feature, or what several begin with: `hero.3` asks for all
+                features `hero.3.…` at once.
 
         Returns:
             bool, one dim per dim of the parameter, of size one where the answer is the same along
@@ -112,37 +120,48 @@ class Interactions:
         Raises:
             SchemaError: there is no such parameter or feature.
         """
-        return self.sets.holds(self._of(parameter).sets, number(self.features, feature))
+        asked = numbers(self.features, feature)
+        mask: Mask = self.sets.holding(asked)[self._of(parameter).sets]
+        return mask
 
     def groups(self, parameter: str) -> tuple[Group, ...]:
         """List the distinct feature groups of a parameter, and where they lie.
 
-        Entries that no feature reaches are a group too.
+        They stand in order of their first entries; those that no feature reaches are a group too.
 
         Raises:
             SchemaError: there is no such parameter.
         """
-        touched = self._of(parameter)
-        numbers, counts = touched.groups()
-        sizes = self.sets.sizes(numbers)
+        sets, counts = self._groups(parameter)
+        touched, sizes = self.touched[parameter], self.sets.sizes(sets)
         return tuple(
-            Group(int(count), int(size), self.features, touched, self.sets, int(set_))
-            for set_, count, size in zip(numbers, counts, sizes, strict=True)
+            Group(count, size, self.features, touched, self.sets, number)
+            for number, count, size in zip(
+                sets.tolist(), counts.tolist(), sizes.tolist(), strict=True
+            )
         )
 
     def parameters(self, feature: str) -> dict[str, int]:
         """List the parameters that a feature reaches, each with how many of its entries.
 
+        Args:
+            feature: as for `mask`.
+
         Raises:
             SchemaError: there is no such feature.
         """
-        at = number(self.features, feature)
-        found = {name: self._reached(name, at) for name in self._parameters()}
+        holding = self.sets.holding(numbers(self.features, feature))
+        found = {name: self._reached(name, holding) for name in self._parameters()}
         return {name: count for name, count in found.items() if count}
 
-    def _reached(self, parameter: str, feature: int) -> int:
-        numbers, counts = self.touched[parameter].groups()
-        return int(counts[self.sets.holds(numbers, feature)].sum())
+    def _reached(self, parameter: str, holding: Mask) -> int:
+        sets, counts = self._groups(parameter)
+        return int(counts[holding[sets]].sum())
+
+    def _groups(self, parameter: str) -> tuple[Ids, Ids]:
+        if parameter not in self._counted:
+            self._counted[parameter] = self._of(parameter).groups()
+        return self._counted[parameter]
 
     def _parameters(self) -> list[str]:
         return [name for name, touched in self.touched.items() if touched.kind == "parameter"]

@@ -147,14 +147,20 @@ class Sets:
         found: Ids = total[self.offsets[ids + 1]] - total[self.offsets[ids]]
         return found
 
-    def holds(self, ids: Ids, feature: int) -> NDArray[np.bool_]:
-        """Say of each set whether it holds a feature."""
-        distinct, back = np.unique(ids, return_inverse=True)
-        step = self.count + 1
-        owners = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
-        at = np.searchsorted(owners * step + self.starts, distinct * step + feature, "right") - 1
-        inside = (at >= self.offsets[distinct]) & (feature < np.append(self.ends, 0)[at])
-        found: NDArray[np.bool_] = inside[back].reshape(ids.shape)
+    def holding(self, features: Ids) -> NDArray[np.bool_]:
+        """Say of every set, by number, whether it holds one of some features.
+
+        Example:
+            >>> sets = Sets(3)
+            >>> _ = sets.union(np.array([1, 2]))
+            >>> sets.holding(np.array([1])).tolist()  # empty, {0}, {1}, {2}, {0, 1}
+            [False, False, True, False, True]
+        """
+        asked = np.zeros(self.count, bool)
+        asked[features] = True
+        before = np.concatenate([[0], np.cumsum(asked)])
+        hits = np.concatenate([[0], np.cumsum(before[self.ends] > before[self.starts])])
+        found: NDArray[np.bool_] = hits[self.offsets[1:]] > hits[self.offsets[:-1]]
         return found
 
 
