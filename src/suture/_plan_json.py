@@ -15,6 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, cast, get_args, get_origin, get_type_hints
 
 from suture._errors import PlanError, near_miss
+from suture._json_text import laid_out
 from suture._partition import Problem
 from suture._plan import Own, Plan, Sum, Value
 from suture._plan_check import broken, problems
@@ -46,16 +47,7 @@ def to_json(plan: Plan) -> str:
         }
     """
     document = {"format": FORMAT, "version": VERSION, **_written(plan)}
-    return (
-        "{\n" + ",\n".join(f'"{key}": {_lines(value)}' for key, value in document.items()) + "\n}"
-    )
-
-
-def _lines(value: Any) -> str:
-    """Write a list with one item a line: a change of one tensor is a change of one line."""
-    if isinstance(value, list) and value:
-        return "[\n" + ",\n".join(json.dumps(item, allow_nan=False) for item in value) + "\n]"
-    return json.dumps(value, allow_nan=False)
+    return laid_out(document)
 
 
 def _written(value: Any) -> Any:

@@ -9,17 +9,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from textwrap import wrap
 from typing import assert_never
 
 from suture._fate import Line, fate, placement_rows, placement_sign, rows
 from suture._fold import Row, fold
 from suture._plan import Fill, Own, Placement, Plan, Sum, Tensor, TensorPlan, Value
 from suture._plan_check import plain, source_tensors
-
-WIDTH = 100
-NAMES, TYPES = 44, 36
-"""Columns up to which names and types are aligned; a longer one pushes what follows it."""
+from suture._screen import NAMES, TYPES, legend, wrapped
 
 KINDS = ("inexact", "condition", "pairing", "unreached", "cast", "fresh", "unused")
 
@@ -89,7 +85,7 @@ def render(plan: Plan) -> str:
     body = [line for title, entries in _sections(plan) for line in _section(title, entries)]
     body += _notes(plan)
     header = f"Plan {plan.source[:12]} -> {plan.target[:12]}"
-    return "\n".join([header, "", *_legend(body), *body, *_counts(plan)])
+    return "\n".join([header, "", *legend(body, SYMBOLS), *body, *_counts(plan)])
 
 
 def _sections(plan: Plan) -> Iterator[tuple[str, list[Entry]]]:
@@ -180,19 +176,11 @@ def _section(title: str, entries: Sequence[Entry]) -> Iterator[str]:
     yield title
     for entry in entries:
         headline = f"{entry.sign} {entry.name:<{names}}   {entry.type:<{types}}   {entry.word}"
-        yield from _wrapped("  ", headline, 8)
+        yield from wrapped("  ", headline, 8)
         labels = max((len(label) for label, _ in entry.rows), default=0)
         for label, text in entry.rows:
-            yield from _wrapped(f"      {label:<{labels}}   ", text)
+            yield from wrapped(f"      {label:<{labels}}   ", text)
     yield ""
-
-
-def _wrapped(lead: str, text: str, hang: int | None = None) -> list[str]:
-    """Write text behind a lead, its further lines `hang` columns in: below its own beginning."""
-    # Names are anybody's: what is not printable could move the cursor.
-    line = "".join(char if char.isprintable() else "?" for char in lead + text.rstrip())
-    indent = " " * min(len(lead) if hang is None else hang, WIDTH // 2)
-    return wrap(line, WIDTH, subsequent_indent=indent, break_on_hyphens=False) or [""]
 
 
 def _notes(plan: Plan) -> list[str]:
@@ -211,23 +199,9 @@ def _notes(plan: Plan) -> list[str]:
     lines = [
         line
         for (kind, reason), names in subjects.items()
-        for line in _wrapped(f"  {kind:<{width}}   ", f"{', '.join(names)}: {reason}")
+        for line in wrapped(f"  {kind:<{width}}   ", f"{', '.join(names)}: {reason}")
     ]
     return ["notes", *lines, ""] if lines else []
-
-
-def _legend(body: Sequence[str]) -> list[str]:
-    """Explain the symbols that the screen uses, and no others."""
-    used = [
-        text for symbol, text in SYMBOLS.items() if any(re.search(symbol, line) for line in body)
-    ]
-    lines: list[str] = []
-    line = ""
-    for text in used:
-        if line and len(line) + len(text) + 5 > WIDTH:
-            lines, line = [*lines, line], ""
-        line = f"{line}   {text}" if line else f"  {text}"
-    return [*lines, line, ""] if line else []
 
 
 def _counts(plan: Plan) -> Iterator[str]:
@@ -253,7 +227,7 @@ def _counted(thing: str, counts: Counter[str], things: str = "") -> Iterator[str
     if total := counts.total():
         kinds = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
         things = thing if total == 1 else things or f"{thing}s"
-        yield from _wrapped("", f"{total:,} {things}: {kinds}", 2)
+        yield from wrapped("", f"{total:,} {things}: {kinds}", 2)
 
 
 def _entries(fill: Fill) -> str:
