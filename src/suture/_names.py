@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from suture._couple import Layout, Units, plain
 from suture._pair import Entry, Name, entries_of, full
@@ -17,13 +18,17 @@ from suture._schema import Schema, resolve
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Names:
-    """The names of one side: of single units, and of entries that are products of several."""
+    """The names of one side: of single units, and of entries that are products of several.
+
+    `called` says of each unit whether it has a name of its own.
+    """
 
     single: Mapping[int, str]
     several: Mapping[Entry, str]
+    called: NDArray[np.bool_]
 
     @staticmethod
-    def of(entries: Mapping[Name, Entry]) -> Names:
+    def of(entries: Mapping[Name, Entry], count: int) -> Names:
         """Turn names -> units around; the first of several names stays."""
         single: dict[int, str] = {}
         several: dict[Entry, str] = {}
@@ -32,7 +37,9 @@ class Names:
                 single.setdefault(entry[0], full(name))
             else:
                 several.setdefault(entry, full(name))
-        return Names(single, several)
+        called = np.zeros(count, np.bool_)
+        called[[*single]] = True
+        return Names(single, several, called)
 
     def of_tensor(self, units: Units, tensor: str) -> dict[tuple[int, str], int]:
         """List `(dim, name) -> first position` of a tensor; dim -1 holds values."""
@@ -49,7 +56,7 @@ class Names:
     def _along(self, layout: Layout) -> list[tuple[int, str]]:
         column = plain(layout)
         if column is not None:
-            named = np.flatnonzero(np.isin(column, [*self.single]))
+            named = np.flatnonzero(self.called[column])
             return [(int(at), self.single[int(column[at])]) for at in named]
         if not self.several:
             return []

@@ -80,7 +80,13 @@ def plan(
         hint = "trace it first: plan(trace(source), trace(target))"
         demand(graph, Graph, PlanError(sentence, hint=hint))
     found = _matched(source, target, matcher, phi)
-    planner = _Planner(found, (Names.of(found.names[0]), Names.of(found.names[1])))
+    planner = _Planner(
+        found,
+        (
+            Names.of(found.names[0], found.source.count),
+            Names.of(found.names[1], found.target.count),
+        ),
+    )
     tensors = tuple(planner.tensor(name) for name in _names(target))
     inputs = planner.placements(source.inputs, target.inputs)
     outputs = planner.placements(source.outputs, target.outputs)

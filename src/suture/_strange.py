@@ -67,6 +67,8 @@ class Spread:
     def run(self, features: Features) -> None:
         """Let both features flow from the inputs to the outputs."""
         graph, last = self.units.graph, len(features.names)
+        if not any((ids == last).any() for ids in features.inputs.values()):
+            return
         for name, value in graph.inputs.items():
             rank = len(graph.values[value].shape)
             ids = features.inputs.get(name, np.full((1,) * (rank + 1), EMPTY))
