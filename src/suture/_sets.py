@@ -10,6 +10,9 @@ occurrence. All work is on arrays: Python counts distinct unions, never entries.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +20,37 @@ from numpy.typing import NDArray
 Ids = NDArray[np.int64]
 """An array of sets by number; a dim of size one where the sets do not differ along it."""
 
+Integers = NDArray[np.integer[Any]]
+
 EMPTY = 0
 
-AT_ONCE = 4_000_000
-"""Children whose intervals are merged in one go; bounds the memory of a union."""
+AT_ONCE = 1_000_000
+"""Intervals that are merged in one go; bounds the memory of a union."""
+
+
+@dataclass(slots=True, eq=False)
+class Grown:
+    """Numbers that come in parts, in memory that grows ahead, so that most parts cost no copy."""
+
+    memory: Integers
+    length: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.length = len(self.memory)
+
+    @property
+    def filled(self) -> Integers:
+        """The numbers so far."""
+        return self.memory[: self.length]
+
+    def extend(self, more: Integers) -> None:
+        """Add some at the end."""
+        length = self.length + len(more)
+        if length > len(self.memory):
+            rest = np.empty(length + length // 2 - self.length, self.memory.dtype)
+            self.memory = np.concatenate([self.filled, rest])
+        self.memory[self.length : length] = more
+        self.length = length
 
 
 @dataclass(slots=True, eq=False)
@@ -29,22 +59,36 @@ class Sets:
 
     Attributes:
         count: the number of features.
-        starts: the first feature of every interval, set by set.
-        ends: the feature behind every interval.
-        offsets: set -> its first interval; one more at the end.
     """
 
     count: int
-    starts: Ids = field(init=False)
-    ends: Ids = field(init=False)
-    offsets: Ids = field(init=False)
+    _starts: Grown = field(init=False)
+    _ends: Grown = field(init=False)
+    _offsets: Grown = field(init=False)
+    _sizes: Grown = field(init=False)
     _known: dict[bytes, int] = field(default_factory=dict)
     _memo: dict[bytes, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.starts = np.arange(self.count)
-        self.ends = self.starts + 1
-        self.offsets = np.concatenate([[0, 0], self.ends])
+        singles = np.arange(self.count, dtype=np.int32)
+        self._starts, self._ends = Grown(singles), Grown(singles + 1)
+        self._offsets = Grown(np.append(0, np.arange(self.count + 1)))
+        self._sizes = Grown(np.minimum(np.arange(self.count + 1), 1))
+
+    @property
+    def starts(self) -> Integers:
+        """The first feature of every interval, set by set."""
+        return self._starts.filled
+
+    @property
+    def ends(self) -> Integers:
+        """The feature behind every interval."""
+        return self._ends.filled
+
+    @property
+    def offsets(self) -> Integers:
+        """Set -> its first interval; one more at the end."""
+        return self._offsets.filled
 
     def union(self, ids: Ids) -> Ids:
         """Unite sets along the last dim.
@@ -72,9 +116,10 @@ class Sets:
         """Unite each row of distinct sets, zeros first."""
         keys = [row[row > EMPTY].tobytes() for row in rows]
         new = [at for at, key in enumerate(keys) if key not in self._memo]
-        each = max(1, AT_ONCE // max(1, rows.shape[1]))
-        for start in range(0, len(new), each):
-            part = new[start : start + each]
+        weight = np.cumsum(np.diff(self.offsets)[rows[new]].sum(axis=1))
+        cuts = np.flatnonzero(np.diff(weight // AT_ONCE)) + 1
+        for start, stop in pairwise((0, *cuts, len(new))):
+            part = new[start:stop]
             self._memo.update(zip([keys[at] for at in part], self._merged(rows[part]), strict=True))
         return np.array([self._memo[key] for key in keys], np.int64)
 
@@ -100,11 +145,12 @@ class Sets:
         """Give every set of intervals its number, `cuts` being the first interval of each."""
         found: list[int] = []
         fresh: list[tuple[int, int]] = []
+        pairs = np.stack([starts, ends], axis=1)
         for begin, stop in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
             if stop - begin <= 1 and (stop == begin or ends[begin] - starts[begin] == 1):
                 found.append(EMPTY if stop == begin else int(starts[begin]) + 1)
                 continue
-            key = starts[begin:stop].tobytes() + ends[begin:stop].tobytes()
+            key = blake2b(pairs[begin:stop].tobytes(), digest_size=16).digest()
             if key not in self._known:
                 self._known[key] = len(self.offsets) - 1 + len(fresh)
                 fresh.append((begin, stop))
@@ -116,10 +162,12 @@ class Sets:
         if not fresh:
             return
         at = np.concatenate([np.arange(begin, stop) for begin, stop in fresh])
-        lengths = np.array([stop - begin for begin, stop in fresh])
-        self.starts = np.concatenate([self.starts, starts[at]])
-        self.ends = np.concatenate([self.ends, ends[at]])
-        self.offsets = np.concatenate([self.offsets, self.offsets[-1] + np.cumsum(lengths)])
+        reach = np.cumsum([stop - begin for begin, stop in fresh])
+        total = np.cumsum(ends[at] - starts[at])[reach - 1]
+        self._starts.extend(starts[at])
+        self._ends.extend(ends[at])
+        self._offsets.extend(self.offsets[-1] + reach)
+        self._sizes.extend(np.diff(total, prepend=0))
 
     def without_last(self, ids: Ids) -> Ids:
         """Leave the last feature out of sets, whichever hold it."""
@@ -143,9 +191,7 @@ class Sets:
 
     def sizes(self, ids: Ids) -> Ids:
         """Count the features of each set."""
-        total = np.concatenate([[0], np.cumsum(self.ends - self.starts)])
-        found: Ids = total[self.offsets[ids + 1]] - total[self.offsets[ids]]
-        return found
+        return np.asarray(self._sizes.filled[ids], np.int64)
 
     def holding(self, features: Ids) -> NDArray[np.bool_]:
         """Say of every set, by number, whether it holds one of some features.
