@@ -12,14 +12,14 @@ import suture
 from dota.network import OpenAIFive
 from dota.observation import TABLES, Input, Sizes, inputs, outputs
 
-GAMES, STEPS = 2, 3
-
 
 def subject(
     sizes: Sizes,
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     seed: int = 0,
+    games: int = 2,
+    steps: int = 3,
 ) -> suture.Subject:
     """Make the network, named from end to end, with a situation to run it on.
 
@@ -28,10 +28,13 @@ def subject(
         device: of the model and the situation; `"meta"` holds no number at all.
         dtype: of the weights and of what is no category.
         seed: of the situation.
+        games: how many games there are.
+        steps: how many steps of each.
     """
     with torch.device(device):
         model = OpenAIFive(sizes).to(dtype)
-    seen = {name: tensor.to(device) for name, tensor in situation(sizes, dtype, seed).items()}
+    drawn = situation(sizes, dtype, seed, games, steps)
+    seen = {name: tensor.to(device) for name, tensor in drawn.items()}
     return suture.Subject(model, kwargs=seen, schema=schema(sizes))
 
 
@@ -43,14 +46,18 @@ def schema(sizes: Sizes) -> suture.Schema:
     )
 
 
-def situation(sizes: Sizes, dtype: torch.dtype = torch.float32, seed: int = 0) -> dict[str, Tensor]:
+def situation(
+    sizes: Sizes, dtype: torch.dtype = torch.float32, seed: int = 0, games: int = 2, steps: int = 3
+) -> dict[str, Tensor]:
     """Draw what is seen in some steps of some games: floats N(0, 1), any row of each table."""
     chance = torch.Generator().manual_seed(seed)
-    return {name: _drawn(seen, dtype, chance) for name, seen in inputs(sizes).items()}
+    shapes = {name: (games, steps, *seen.shape) for name, seen in inputs(sizes).items()}
+    return {name: _drawn(seen, shapes[name], dtype, chance) for name, seen in inputs(sizes).items()}
 
 
-def _drawn(seen: Input, dtype: torch.dtype, chance: torch.Generator) -> Tensor:
-    shape = (GAMES, STEPS, *seen.shape)
+def _drawn(
+    seen: Input, shape: tuple[int, ...], dtype: torch.dtype, chance: torch.Generator
+) -> Tensor:
     if seen.table is None:
         return torch.randn(shape, dtype=dtype, generator=chance)
     return torch.randint(TABLES[seen.table], shape, generator=chance)

@@ -1,0 +1,106 @@
+"""Table 3: what was measured beside what the paper printed, on the screen, in a file, in the docs.
+
+Knows how figures read. Does not know how they are measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.markdown import Markdown
+
+BENCHMARKS = Path(__file__).parent.parent
+RESULTS = BENCHMARKS / "results" / "openai_five.json"
+PAGE = BENCHMARKS.parent / "docs" / "openai_five.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+PAPER = {
+    "gradient, positive": ("0.52%", "90.13%", ""),
+    "gradient, random": ("49.42%", "94.91%", ""),
+    "gradient, positive, average pool": ("100%", "98.68%", "907.92 ± 195.31"),
+    "boolean": ("100%", "98.68%", "37.88 ± 0.76"),
+}
+"""Interactions found, parameters transferred and seconds of each mapping, as the paper has them."""
+
+COLUMNS = (
+    *("mapping", "interactions found", "parameters transferred", "of them misplaced", "seconds"),
+    *("peak memory", "the paper: found", "transferred", "seconds"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one mapping was measured to do.
+
+    Attributes:
+        found: the share of all interactions that it finds; None where it does not look for them.
+        transferred: the share of the target's parameter entries that come from the source.
+        misplaced: how many of those come from another place than they should.
+        seconds: the whole surgery, of every run.
+        peak: the largest memory of the process in bytes.
+        sampled: how many features stand for all, None if all were probed.
+        kept: the largest relative change of an old output on world states, if it was measured.
+    """
+
+    found: float | None
+    transferred: float
+    misplaced: int
+    seconds: tuple[float, ...]
+    peak: int
+    sampled: int | None = None
+    kept: float | None = None
+
+
+def publish(rows: Mapping[str, Row]) -> None:
+    """Print the table, and write it into the results and the docs."""
+    text = "\n".join(table(rows))
+    RESULTS.parent.mkdir(exist_ok=True)
+    RESULTS.write_text(
+        json.dumps({name: asdict(row) for name, row in rows.items()}, indent=2) + "\n"
+    )
+    RESULTS.with_suffix(".md").write_text(text + "\n")
+    page = PAGE.read_text()
+    before, after = page[: page.index(BEGIN)], page[page.index(END) :]
+    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{after}")
+    Console().print(Markdown(text))
+
+
+def table(rows: Mapping[str, Row]) -> Iterator[str]:
+    """Write the table in Markdown, and below it where it was measured and what was found."""
+    yield f"| {' | '.join(COLUMNS)} |"
+    yield "|" + "---|" * len(COLUMNS)
+    for name, row in rows.items():
+        cells = (name, *_cells(row), *PAPER.get(name, ("", "", "")))
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+    yield from _notes(rows)
+
+
+def _cells(row: Row) -> Iterator[str]:
+    about = "" if row.sampled is None else "~"
+    yield "" if row.found is None else f"{about}{100 * row.found:.2f}%"
+    yield f"{100 * row.transferred:.4f}%"
+    yield f"{row.misplaced:,}"
+    mean, spread = statistics.mean(row.seconds), statistics.stdev(row.seconds)
+    yield f"{about}{mean:,.2f} ± {spread:,.2f}"
+    yield f"{row.peak / 1e9:.2f} GB"
+
+
+def _notes(rows: Mapping[str, Row]) -> Iterator[str]:
+    """Say what the figures are of, and what follows from them."""
+    boolean, best = rows["boolean"], rows["gradient, positive, average pool"]
+    ratio = statistics.mean(best.seconds) / statistics.mean(boolean.seconds)
+    yield f"Seconds: trace, map and couple both models, and plan; {len(boolean.seconds)} runs,"
+    yield f"{os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}."
+    yield f"`~`: extrapolated from {best.sampled} random features to all of both models."
+    yield f"By gradients, found whole, it takes {ratio:,.0f} times as long as by boolean logic."
+    yield "With real weights carried over by coupling, old outputs change by at most"
+    yield f"{rows['coupling'].kept:.1e} of the largest."

@@ -1,0 +1,193 @@
+"""Table 3 of the paper rebuilt: OpenAI Five's shape gains 12 features for every hero.
+
+Four ways to find which features reach which parameters, each as the paper's matcher uses it, and
+Suture's own matcher, which pairs units. Run with `make bench`: it prints the table, and writes it
+to `benchmarks/results/` and into `docs/openai_five.md`.
+
+Every row is measured in a process of its own, so that its peak memory is its own. Gradients are
+probed for samples of the features; what is extrapolated from them is marked with `~`.
+
+Source: Raiman, Zhang and Dennison, *Neural Network Surgery with Sets*, table 3.
+"""
+
+from __future__ import annotations
+
+import random
+import resource
+import time
+from collections.abc import Callable, Collection
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from math import prod
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+import suture
+from dota import EXTRA, Sizes, generic, subject
+from dota.table import Row, publish
+from suture._plan import Sum
+
+RUNS, TIMED, STATES = 5, 16, 4
+"""How often a row is timed, how many features a timed gradient probes, how many states are run."""
+
+HERO = "enemy_hero.0."
+"""What is probed whole to see what a gradient mapping transfers."""
+
+GRADIENTS: dict[str, dict[str, Any]] = {
+    "gradient, positive": {"init": "positive", "pooling": "max", "saturation": "raw"},
+    "gradient, random": {"init": "random", "pooling": "max", "saturation": "raw"},
+    "gradient, positive, average pool": {},
+}
+"""Which repairs each mapping of the paper makes."""
+
+Array = NDArray[np.float32]
+Pair = tuple[suture.Subject, suture.Subject]
+T = TypeVar("T")
+
+
+def models(games: int = 2, steps: int = 3) -> Pair:
+    """Make both models without weights, the one that sees more of every hero last."""
+    sizes = Sizes(), Sizes(extra=EXTRA)
+    before, after = (subject(each, "meta", games=games, steps=steps) for each in sizes)
+    return before, after
+
+
+def traced(pair: Pair) -> tuple[suture.Graph, suture.Graph]:
+    """Trace both models."""
+    return suture.trace(pair[0]), suture.trace(pair[1])
+
+
+def boolean() -> Row:
+    """Measure the boolean mapping: trace both, map both, couple, plan by the paper's matcher."""
+    pair = models()
+
+    def surgery() -> suture.Plan:
+        source, target = traced(pair)
+        phi = suture.interactions(source), suture.interactions(target)
+        return suture.plan(source, target, matcher="interactions", phi=phi)
+
+    seconds, made = timed(surgery)
+    return row(made, suture.plan(*traced(pair)), seconds, found=1.0)
+
+
+def coupling() -> Row:
+    """Measure Suture's own matcher, in the same steps."""
+    pair = models()
+
+    def surgery() -> suture.Plan:
+        source, target = traced(pair)
+        for graph in (source, target):
+            suture.interactions(graph)
+        return suture.plan(source, target)
+
+    seconds, made = timed(surgery)
+    return row(made, made, seconds)
+
+
+def kept() -> float:
+    """Carry real weights over and run both models: the largest relative change of an output."""
+    source, target = subject(Sizes()), subject(Sizes(extra=EXTRA), seed=1)
+    generic(source.model)
+    generic(target.model, 1)
+    plan = suture.transfer(source, target)
+    return suture.verify(plan, source, target, states=STATES).max_rel_diff
+
+
+def gradient(name: str) -> Row:
+    """Measure a gradient mapping on samples of the features.
+
+    Every run probes its own features of the source. What is transferred is seen on the features of
+    one enemy hero in both models: those of a side share their weights, and nothing else changes.
+    """
+    pair, options = models(games=1, steps=2), GRADIENTS[name]
+    known = suture.interactions(suture.trace(pair[0]))
+    total, probed, seconds = 0, 0, []
+    for run in range(RUNS):
+        names = random.Random(run).sample(known.features, TIMED)
+        start = time.perf_counter()
+        phi = suture.gradient_interactions(pair[0], **options, features=names, seed=run)
+        seconds.append((time.perf_counter() - start) * 2 * len(known.features) / TIMED)
+        total += phi.total
+        probed += sum(sum(known.parameters(each).values()) for each in names)
+    one, other = (hero(side, options) for side in pair)
+    source, target = traced(pair)
+    made = suture.plan(source, target, matcher="interactions", phi=(one, other))
+    measured = row(made, suture.plan(source, target), tuple(seconds), found=total / probed)
+    return replace(measured, sampled=RUNS * TIMED)
+
+
+def hero(side: suture.Subject, options: dict[str, Any]) -> suture.Interactions:
+    """Probe all features of one hero."""
+    known = suture.interactions(suture.trace(side)).features
+    names = [name for name in known if name.startswith(HERO)]
+    return suture.gradient_interactions(side, **options, features=names)
+
+
+def timed(step: Callable[[], T]) -> tuple[tuple[float, ...], T]:
+    """Time a step several times, in seconds, after a first one that does not count."""
+    seconds, result = [], step()
+    for _ in range(RUNS):
+        start = time.perf_counter()
+        result = step()
+        seconds.append(time.perf_counter() - start)
+    return tuple(seconds), result
+
+
+def row(
+    plan: suture.Plan, right: suture.Plan, seconds: tuple[float, ...], found: float | None = None
+) -> Row:
+    """Say what a plan transfers, beside the right one, and what this process has used."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return Row(found, share(plan), misplaced(plan, right), seconds, peak)
+
+
+def share(plan: suture.Plan) -> float:
+    """Say which share of the target's parameter entries comes from the source."""
+    copied = (
+        prod(block.shape)
+        for tensor in plan.tensors
+        for block in tensor.blocks
+        if isinstance(block.fill, Sum)
+    )
+    return sum(copied) / sum(prod(tensor.target.shape) for tensor in plan.tensors)
+
+
+def misplaced(plan: suture.Plan, right: suture.Plan) -> int:
+    """Count the entries that a plan copies from another place than the right one does."""
+    pairs = zip(plan.tensors, right.tensors, strict=True)
+    names = {one.target.name for one, other in pairs if one.blocks != other.blocks}
+    ours, theirs = (places(each, names) for each in (plan, right))
+    return sum(int(((ours[name] > 0) & (ours[name] != theirs[name])).sum()) for name in names)
+
+
+def places(plan: suture.Plan, names: Collection[str]) -> dict[str, Array]:
+    """Say of every entry of some tensors which of the source it is, from 1 on; else 0 or -1."""
+    chosen = tuple(tensor for tensor in plan.tensors if tensor.target.name in names)
+    sources = {t.source.name: numbered(t.source.shape) for t in chosen if t.source}
+    targets = {t.target.name: np.full(t.target.shape, -1, np.float32) for t in chosen}
+    part = replace(plan, tensors=chosen, inputs=(), outputs=(), notes=(), unpaired=())
+    return suture.apply(part, sources, targets)
+
+
+def numbered(shape: tuple[int, ...]) -> Array:
+    """Give entries numbers from 1 on; a float holds them exactly up to 16 million."""
+    return np.arange(1, prod(shape) + 1, dtype=np.float32).reshape(shape)
+
+
+def apart(step: Callable[..., T], *arguments: object) -> T:
+    """Run a step in a fresh process."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(step, *arguments).result()
+
+
+def main() -> None:
+    """Measure all rows, and publish the table."""
+    rows = {"boolean": apart(boolean), "coupling": replace(apart(coupling), kept=apart(kept))}
+    publish({**{name: apart(gradient, name) for name in GRADIENTS}, **rows})
+
+
+if __name__ == "__main__":
+    main()
