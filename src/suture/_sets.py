@@ -105,11 +105,13 @@ class Sets:
             >>> int(one) == int(same), int(empty), sets.members(int(one)).tolist()
             (True, 0, [0, 1])
         """
+        if ids.shape[-1] < 2:
+            return np.asarray(ids.sum(axis=-1))  # no sets are empty together
         low, high = ids.min(axis=-1), ids.max(axis=-1)
         if ((low == high) | (low == EMPTY)).all() and _at_most_one(ids, high):
             return np.asarray(high)
-        rows, back = np.unique(_normal(ids), axis=0, return_inverse=True)
-        found: Ids = self._united(rows)[back].reshape(ids.shape[:-1])
+        rows, back = _distinct(ids.reshape(-1, ids.shape[-1]))
+        found: Ids = self._united(_normal(rows))[back].reshape(ids.shape[:-1])
         return found
 
     def _united(self, rows: Ids) -> Ids:
@@ -145,7 +147,7 @@ class Sets:
         """Give every set of intervals its number, `cuts` being the first interval of each."""
         found: list[int] = []
         fresh: list[tuple[int, int]] = []
-        pairs = np.stack([starts, ends], axis=1)
+        pairs = np.stack([starts, ends], axis=1).astype(np.int64)
         for begin, stop in zip(cuts[:-1].tolist(), cuts[1:].tolist(), strict=True):
             if stop - begin <= 1 and (stop == begin or ends[begin] - starts[begin] == 1):
                 found.append(EMPTY if stop == begin else int(starts[begin]) + 1)
@@ -215,9 +217,22 @@ def _at_most_one(ids: Ids, high: Ids) -> bool:
     return bool(((ids == high[..., None]) | (ids == EMPTY)).all())
 
 
+def _distinct(rows: Ids) -> tuple[Ids, Ids]:
+    """List the distinct rows, and which of them each row is.
+
+    Rows are told apart by a random sum, which is checked: sorting whole rows takes far longer.
+    """
+    weights = np.random.default_rng(rows.shape[1]).integers(1 << 62, size=rows.shape[1])
+    _, first, back = np.unique((rows * weights).sum(axis=1), return_index=True, return_inverse=True)
+    if np.array_equal(rows[first][back], rows):
+        return rows[first], back
+    found, back = np.unique(rows, axis=0, return_inverse=True)
+    return found, back
+
+
 def _normal(ids: Ids) -> Ids:
-    """Sort rows i64[..., k] to i64[n, k'], every set once, empty ones in front and mostly cut."""
-    rows = np.sort(ids.reshape(-1, ids.shape[-1]), axis=1)
+    """Sort rows i64[n, k] to i64[n, k'], every set once, empty ones in front and mostly cut."""
+    rows = np.sort(ids, axis=1)
     rows[:, 1:][rows[:, 1:] == rows[:, :-1]] = EMPTY
     rows.sort(axis=1)
     longest = int((rows > EMPTY).sum(axis=1).max(initial=1))
