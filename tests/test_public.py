@@ -34,7 +34,7 @@ verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inpu
 """  # noqa: E501  (one a line)
 
 ATTRIBUTES = {
-    "Interactions": "features groups interactions mask parameters sets total touched",
+    "Interactions": "features groups interactions mask parameters sets total touched unreached",
     "Plan": "exact from_json inputs notes outputs source target tensors to_json unpaired",
     "Report": "equal held max_abs_diff max_rel_diff outputs states",
 }

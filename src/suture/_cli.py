@@ -1,7 +1,7 @@
 """The command line: data on stdout, all else on stderr.
 
 Knows the commands, their exit codes (0 done, 1 checked and found something, 2 could not run) and
-which command comes next. Does not know how anything is planned or measured.
+which command comes next. Does not know how anything is planned, measured or answered.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import shlex
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import TracebackType
@@ -22,7 +23,11 @@ from rich.theme import Theme
 
 import suture
 from suture._adapter import adapter
+from suture._asked import Answer, FromFeature, ask
 from suture._errors import PlanError, SutureError, VerifyError, near_miss
+from suture._phi import Interactions
+from suture._phi_json import answers_to_json, to_json
+from suture._phi_render import render_answer
 from suture._plan import Plan
 from suture._reference import load
 from suture._subject import Subject
@@ -33,8 +38,8 @@ FOUND, COULD_NOT_RUN = 1, 2
 app = typer.Typer(
     name="suture",
     help="Carry trained weights into a changed network without changing what it computes.",
-    epilog="SOURCE and TARGET are path/to/file.py:function or package.module:function, a function "
-    "that returns a suture.Subject.",
+    epilog="SOURCE, TARGET and MODEL are path/to/file.py:function or package.module:function, a "
+    "function that returns a suture.Subject.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -50,7 +55,7 @@ class _Signs(RegexHighlighter):
         r"(?m)^(?P<new>  \+ \S+)",
         r"(?m)^(?P<changed>  ~ \S+)",
         r"(?m)^(?P<removed>  - \S+)",
-        r"(?m)^(?P<title>(inputs|outputs|parameters|buffers|removed|notes)$)",
+        r"(?m)^(?P<title>(inputs|outputs|parameters|buffers|removed|notes|features|groups)\b.*)$",
         r"(?m)^(?P<good>(Exact|Equal)\b.*)",
         r"(?m)^(?P<bad>(Not exact|Apart)\b.*|  inexact)",
     )
@@ -103,7 +108,7 @@ class _Running:
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="The trained model.")]
 Target = Annotated[str, typer.Argument(metavar="TARGET", help="The changed model.")]
 PlanFile = Annotated[Path, typer.Argument(metavar="PLAN", help="What `suture plan -o` wrote.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print it as JSON.")]
 
 
 def _version(asked: bool) -> None:
@@ -178,6 +183,47 @@ def verify(file: PlanFile, source: Source, target: Target) -> None:
     if not report.equal:
         _next("show", str(file))
         raise typer.Exit(FOUND)
+
+
+@app.command()
+def interactions(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Any model.")],
+    feature: Annotated[
+        list[str] | None,
+        typer.Option("--feature", metavar="NAME", help="Say what it reaches; may be repeated."),
+    ] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--parameter", metavar="NAME", help="Say what reaches it; may be repeated."),
+    ] = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say which features reach which weights, without reading one.
+
+    What several names of features begin with stands for all of them: hero.3 for hero.3.health and
+    hero.3.mana.
+    """
+    with _Running():
+        phi = suture.interactions(suture.trace(load(model)))
+        answers = ask(phi, feature or [], parameter or [])
+    if as_json:
+        typer.echo(answers_to_json(phi, answers) if answers else to_json(phi))
+    else:
+        _OUT.print("\n\n".join(render_answer(phi, each) for each in answers) or str(phi))
+    if question := _next_question(phi, answers):
+        _next("interactions", model, *question)
+
+
+def _next_question(phi: Interactions, answers: Sequence[Answer]) -> list[str]:
+    """Ask for a feature, then for a parameter that it reaches."""
+    match answers:
+        case []:
+            return ["--feature", phi.features[0]] if phi.features else []
+        case [FromFeature(reached=[first, *_])]:
+            return ["--parameter", first.tensor.name]
+        case _:
+            return []
 
 
 def _refuse_nothing(report: Report) -> None:

@@ -74,14 +74,14 @@ def _varying(column: Sequence[Parts]) -> list[int]:
 def _spelled(column: Sequence[Parts]) -> Iterator[str]:
     varying = _varying(column)
     for i, parts in enumerate(zip(*column, strict=True)):
-        yield "{" + ",".join(_spans(list(map(int, parts)))) + "}" if i in varying else parts[0]
+        yield "{" + ",".join(spans(list(map(int, parts)))) + "}" if i in varying else parts[0]
 
 
-def _spans(numbers: Sequence[int]) -> Iterator[str]:
+def spans(numbers: Sequence[int]) -> Iterator[str]:
     """Write numbers with runs shortened, both ends included as in a shell.
 
     Example:
-        >>> list(_spans([0, 1, 2, 5]))
+        >>> list(spans([0, 1, 2, 5]))
         ['0..2', '5']
     """
     start = 0

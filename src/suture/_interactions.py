@@ -169,7 +169,9 @@ class Run:
             name: Touched(graph.tensor(name), graph.kind(name), self._touches(value))
             for name, value in held.items()
         }
-        return Interactions(self.seen.names, self.sets, touched)
+        idle = graph.unreached_parameters - held.keys()
+        unreached = tuple(tensor for name, tensor in graph.unreached.items() if name in idle)
+        return Interactions(self.seen.names, self.sets, touched, unreached)
 
     def _backward(self) -> None:
         """Give what touches a value made of parameters back to those parameters."""

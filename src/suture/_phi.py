@@ -61,7 +61,12 @@ class Group:
     @property
     def features(self) -> tuple[str, ...]:
         """The features' full names, in order."""
-        return tuple(self._names[at] for at in self._sets.members(self._number))
+        return tuple(self._names[at] for at in self.numbers)
+
+    @property
+    def numbers(self) -> Ids:
+        """The features' places in `Interactions.features`, i64[size]."""
+        return self._sets.members(self._number)
 
     @property
     def mask(self) -> Mask:
@@ -78,15 +83,24 @@ class Interactions:
         features: the features' full names.
         sets: the distinct feature sets.
         touched: parameter or buffer -> the set of each entry.
+        unreached: the parameters that no call reaches, and so no feature.
     """
 
     features: tuple[str, ...]
     sets: Sets
     touched: Mapping[str, Touched]
+    unreached: tuple[Tensor, ...] = ()
     _counted: dict[str, tuple[Ids, Ids]] = field(default_factory=dict, init=False)
 
+    def __str__(self) -> str:
+        """Render the map as a screen of at most 100 columns."""
+        from suture._phi_render import render
+
+        return render(self)
+
     def __repr__(self) -> str:
-        counts = f"{len(self.features):,} features, {len(self._parameters()):,} parameters"
+        parameters = len(self._parameters()) + len(self.unreached)
+        counts = f"{len(self.features):,} features, {parameters:,} parameters"
         return f"Interactions({counts}, {self.total:,} interactions)"
 
     @property
@@ -168,7 +182,13 @@ class Interactions:
 
     def _of(self, parameter: str) -> Touched:
         if parameter not in self.touched:
-            facts = [("known", f"{len(self.touched)} that a call reaches")]
-            hint = near_miss(parameter, [*self.touched])
-            raise SchemaError(f"No parameter is called {parameter!r}.", facts, hint)
+            raise self._unknown(parameter)
         return self.touched[parameter]
+
+    def _unknown(self, parameter: str) -> SchemaError:
+        if any(parameter == tensor.name for tensor in self.unreached):
+            sentence = f"No call reaches the parameter {parameter!r}."
+            return SchemaError(sentence, hint="give the Subject a call that does")
+        facts = [("known", f"{len(self.touched)} that a call reaches")]
+        hint = near_miss(parameter, [*self.touched])
+        return SchemaError(f"No parameter is called {parameter!r}.", facts, hint)

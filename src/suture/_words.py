@@ -15,7 +15,7 @@ SHOWN = 8
 """So many items of a list are shown before the rest is counted."""
 
 
-def listed(items: Iterable[str]) -> str:
+def listed(items: Iterable[str], shown: int = SHOWN) -> str:
     """Join items with commas; of many, show the first and count the others.
 
     Example:
@@ -23,8 +23,8 @@ def listed(items: Iterable[str]) -> str:
         '0, 1, 2, 3, 4, 5, 6, ... 5 more'
     """
     items = list(items)
-    if len(items) > SHOWN:
-        items[SHOWN - 1 :] = [f"... {len(items) - SHOWN + 1} more"]
+    if len(items) > shown:
+        items[shown - 1 :] = [f"... {len(items) - shown + 1} more"]
     return ", ".join(items)
 
 
