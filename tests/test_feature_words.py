@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from suture._feature_words import described, families, spelled
-from suture._region import boxes, positions, region
+from suture._region import boxes, positions, region, regions
 
 WORDS = ("x", "y", "health")
 NAMES = ("time", *(f"hero.{i}.{word}.{at}" for i, word, at in product(range(4), WORDS, range(2))))
@@ -51,10 +51,19 @@ def test_boxes_cover_a_mask(marks: list[bool]) -> None:
     assert (len(found) == 1) == (positions(mask) is not None)
 
 
+@given(st.lists(st.integers(0, 3), min_size=6, max_size=6))
+def test_where_every_value_lies(drawn: list[int]) -> None:
+    """All values at once are found where each is on its own, in order."""
+    values = np.array(drawn).reshape(2, 1, 3)
+    expected = [region(values == value, (2, 5, 3)) for value in dict.fromkeys(drawn)]
+    assert regions(values, (2, 5, 3)) == expected
+
+
 def test_a_region_along_dims_of_size_one() -> None:
     """A dim that a mask does not tell apart is there as a whole, one entry or many."""
     assert region(np.array([[[True], [False]]]), (5, 2, 1)) == (((0, 5),), ((0, 1),), ((0, 1),))
     assert region(np.array(True), ()) == ()
+    assert regions(np.array(7), ()) == [()]
 
 
 def test_names_of_several_lengths() -> None:

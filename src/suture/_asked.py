@@ -13,8 +13,8 @@ import numpy as np
 
 from suture._features import numbers
 from suture._phi import Interactions, Touched
-from suture._plan import Runs, Tensor
-from suture._region import Mask, region
+from suture._plan import Tensor
+from suture._region import Mask, Region, region, regions
 from suture._sets import Ids
 
 
@@ -30,7 +30,7 @@ class Reached:
     tensor: Tensor
     kind: str
     entries: int
-    region: tuple[Runs, ...] | None
+    region: Region | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,7 @@ class Lying:
     """Entries of one parameter with the same features."""
 
     entries: int
-    region: tuple[Runs, ...] | None
+    region: Region | None
     features: Ids
 
 
@@ -102,7 +102,10 @@ def _reached(touched: Touched, mask: Mask) -> Reached:
 
 def on_parameter(phi: Interactions, name: str) -> OnParameter:
     """Say which features reach a parameter or buffer, and where."""
-    groups = phi.groups(name)
-    tensor, kind = phi.touched[name].tensor, phi.touched[name].kind
-    lying = (Lying(each.entries, region(each.mask, tensor.shape), each.numbers) for each in groups)
-    return OnParameter(tensor, kind, tuple(lying))
+    groups, touched = phi.groups(name), phi.touched[name]
+    where = regions(touched.sets, touched.tensor.shape)
+    lying = [
+        Lying(group.entries, region, group.numbers)
+        for group, region in zip(groups, where, strict=True)
+    ]
+    return OnParameter(touched.tensor, touched.kind, tuple(lying))

@@ -15,6 +15,7 @@ from suture._fold import Row, fold
 from suture._phi import Interactions, Touched
 from suture._plan import Tensor
 from suture._screen import legend, table, wrapped
+from suture._sets import Ids
 from suture._words import listed, region
 
 Said = Row[tuple[str, ...]]
@@ -167,7 +168,7 @@ def _on_parameter(phi: Interactions, answer: OnParameter) -> str:
             _where(group, tensor),
             f"{group.entries:,}",
             f"{len(group.features):,}",
-            _named(known, group, len(phi.features)),
+            _named(phi, known, group.features),
         )
         for group in answer.groups
     ]
@@ -176,7 +177,13 @@ def _on_parameter(phi: Interactions, answer: OnParameter) -> str:
     return _screen(f"{answer.kind.capitalize()} {tensor.name} {tensor.type}", body, [counts])
 
 
-def _named(known: Sequence[Family], group: Lying, all_: int) -> str:
-    if not len(group.features):
-        return "none"
-    return "all" if len(group.features) == all_ > 1 else listed(described(known, group.features))
+def _named(phi: Interactions, known: Sequence[Family], features: Ids) -> str:
+    match len(features):
+        case 0:
+            return "none"
+        case 1:
+            return phi.features[int(features[0])]
+        case count if count == len(phi.features):
+            return "all"
+        case _:
+            return listed(described(known, features))

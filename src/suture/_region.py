@@ -18,6 +18,9 @@ Mask = NDArray[np.bool_]
 Positions = tuple[NDArray[np.int64], ...]
 """Positions per dim; their product is the entries that are meant."""
 
+Region = tuple[Runs, ...]
+"""The same as runs."""
+
 
 def positions(mask: Mask) -> Positions | None:
     """Write the entries that a mask marks as one product; None if they are none.
@@ -56,7 +59,7 @@ def boxes(mask: Mask) -> Iterator[Positions]:
         yield from ((np.array(places), *box) for box in boxes(mask[places[0]]))
 
 
-def region(mask: Mask, shape: Sequence[int]) -> tuple[Runs, ...] | None:
+def region(mask: Mask, shape: Sequence[int]) -> Region | None:
     """Write the entries of a tensor that a mask marks as runs per dim; None if no product has them.
 
     Args:
@@ -67,8 +70,34 @@ def region(mask: Mask, shape: Sequence[int]) -> tuple[Runs, ...] | None:
         >>> region(np.array([[True, False, True]]), (4, 3))
         (((0, 4),), ((0, 1), (2, 3)))
     """
-    found = positions(mask)
+    return _runs(positions(mask), mask.shape, shape)
+
+
+def regions(values: NDArray[np.int64], shape: Sequence[int]) -> list[Region | None]:
+    """Write where each distinct value lies, in order of first entries, as `region` does.
+
+    Example:
+        >>> regions(np.array([[7, 5, 7]]), (4, 3))
+        [(((0, 4),), ((0, 1), (2, 3))), (((0, 4),), ((1, 2),))]
+    """
+    # A mask per value would take values times entries: a vocabulary squared.
+    _, first, back = np.unique(values, return_index=True, return_inverse=True)
+    entries = np.argsort(back.ravel(), kind="stable")
+    each = np.split(entries, np.flatnonzero(np.diff(back.ravel()[entries])) + 1)
+    # One dim more: numpy knows no index into an array without dims.
+    shaped = (1, *values.shape)
+    found = [_product(np.unravel_index(each[at], shaped)[1:]) for at in np.argsort(first)]
+    return [_runs(dims, values.shape, shape) for dims in found]
+
+
+def _product(coordinates: Sequence[NDArray[np.int64]]) -> Positions | None:
+    found = tuple(map(np.unique, coordinates))
+    return found if not found or prod(map(len, found)) == len(coordinates[0]) else None
+
+
+def _runs(found: Positions | None, kept: Sequence[int], shape: Sequence[int]) -> Region | None:
+    """Write positions as runs, and dims that were kept in size one as a whole."""
     if found is None:
         return None
-    sizes = zip(found, mask.shape, shape, strict=True)
-    return tuple(runs(np.arange(size) if kept < size else at) for at, kept, size in sizes)
+    dims = zip(found, kept, shape, strict=True)
+    return tuple(runs(np.arange(size) if one < size else at) for at, one, size in dims)
