@@ -139,7 +139,7 @@ class Run:
         sets = {at: self._read(node, at) for at in data}
         for at, value in enumerate(node.inputs):
             if value in self.own and value not in self.graph.constants:
-                met = [o for o in data if _meet(node.algebra[at], node.algebra[o])]
+                met = _met(node.algebra, at, data)
                 self._touch(value, [self._flow(bound, sets[o], inputs[o], inputs[at]) for o in met])
         for value, end in zip(node.outputs, outputs, strict=True):
             arrays = [self._flow(bound, sets[at], inputs[at], end) for at in data]
@@ -205,9 +205,15 @@ def without_data(graph: Graph) -> set[int]:
     return own
 
 
-def _meet(one: Algebra, other: Algebra) -> bool:
-    """Whether two operands meet: where both are only moved, each result is of one or the other."""
-    return not (one.moves and other.moves)
+def _met(algebra: Sequence[Algebra], at: int, data: Sequence[int]) -> list[int]:
+    """List the data that an operand meets.
+
+    Where two operands are only moved, each result is of one or the other. What is added to a
+    product with data meets the product, which is data, and not the other factor.
+    """
+    met = [o for o in data if not (algebra[at].moves and algebra[o].moves)]
+    factor = algebra[at].meeting == "mul" and any(algebra[o].meeting == "mul" for o in met)
+    return [o for o in met if not (factor and algebra[o].meeting == "add")]
 
 
 def _with_constants(node: Node, graph: Graph) -> Bound:
