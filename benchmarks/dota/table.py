@@ -48,6 +48,7 @@ class Row:
         peak: the largest memory of the process in bytes.
         sampled: how many features stand for all, None if all were probed.
         kept: the largest relative change of an old output on world states, if it was measured.
+        beyond: how often a sampled feature reaches a parameter where boolean logic sees none.
     """
 
     found: float | None
@@ -57,6 +58,7 @@ class Row:
     peak: int
     sampled: int | None = None
     kept: float | None = None
+    beyond: int = 0
 
 
 def publish(rows: Mapping[str, Row]) -> None:
@@ -102,5 +104,7 @@ def _notes(rows: Mapping[str, Row]) -> Iterator[str]:
     yield f"{os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}."
     yield f"`~`: extrapolated from {best.sampled} random features to all of both models."
     yield f"By gradients, found whole, it takes {ratio:,.0f} times as long as by boolean logic."
+    beyond = sum(row.beyond for row in rows.values())
+    yield f"Of what they found, boolean logic lacks {beyond or 'nothing'}."
     yield "With real weights carried over by coupling, old outputs change by at most"
     yield f"{rows['coupling'].kept:.1e} of the largest."
