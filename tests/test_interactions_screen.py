@@ -14,6 +14,7 @@ from torch import Tensor, nn
 import dota
 import suture
 from dota import Sizes
+from pages import ROOT
 from refusals import error, refused
 from suture import Categorical, Interactions, Schema, Subject
 from suture._asked import ask
@@ -215,11 +216,11 @@ def test_a_feature_that_reaches_nothing() -> None:
     assert feature(phi, "unread") == "Feature unread\n\n0 parameters, 0 entries"
 
 
-def test_a_feature_among_fifteen_thousand(replica: Interactions) -> None:
-    """It is found by its name, and the encoder that all heroes share has it in one column."""
-    lines = feature(replica, "enemy_hero.3.health").splitlines()
-    assert lines[5] == ("  units.enemy_hero.0.weight     f32[128,708]             128   [:, 8]")
-    assert lines[-1] == "21 parameters, 136,090,043 entries"
+def test_the_page_on_interactions(replica: Interactions) -> None:
+    """Its screens of a network with 15,626 features are these."""
+    shown = (ROOT / "docs" / "interactions.md").read_text(encoding="utf-8")
+    assert f"\n{feature(replica, 'enemy_hero.3.health')}\n" in shown
+    assert f"\n{parameter(replica, 'tables.item.weight')}\n" in shown
 
 
 def scattered() -> Interactions:

@@ -40,7 +40,7 @@ def test_the_commands_print_what_they_show(tmp_path: Path, monkeypatch: pytest.M
     (tmp_path / "drivers.py").write_text(definitions(), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    assert len(console()) == 2
+    assert len(console()) == 3
     for command, shown in console():
         seen = command.replace("suture ", "suture 2>&1 ", 1)
         screen = subprocess.run(seen, shell=True, capture_output=True, text=True, check=True)

@@ -22,7 +22,7 @@ Said = Row[tuple[str, ...]]
 
 SYMBOLS = {
     r"\.\*": "* every name there",
-    r"\.\{\d+\.\.": "x.{a..b} each of x.a to x.b",
+    r"\.\{\d": "x.{a..b} each of x.a to x.b",
     r"[\s\[](\{)?\d+\.\.\d": "a..b from a up to b, without b",
     r"\[.*:.*\]": ": a whole dim",
 }
