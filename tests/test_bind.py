@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from suture._bind import Bound, Part, Pick, Shape, bind
+from suture._bind import Bound, Part, Pick, Shape, Window, bind
 from suture._errors import SpecError
 
 SIZES = {"a": 2, "b": 3, "c": 5, "d": 7}
@@ -91,6 +91,18 @@ def test_picks_stand_beside_a_bound_spec() -> None:
     bound = [bind("v -> i", [(3,)], [(3,)], picks=[pick]) for pick in picks]
     assert [b.picks[0].index.tolist() for b in bound] == [[2, 1, 0], [1, 2, 0]]
     assert bind("v -> i", [(3,)], [(3,)]).picks == ()
+
+
+def test_windows_stand_beside_a_bound_spec() -> None:
+    """A window changes neither the axes nor, but for its taps, their sizes."""
+    window = Window(("y", "k"), "h", np.array([[0, 1], [1, 2]]))
+    plain, bound = (
+        bind("n h! -> n y", [(5, 3)], [(5, 2)], {"k": 2}, windows=windows)
+        for windows in ((), (window,))
+    )
+    assert (plain.windows, bound.windows) == ((), (window,))
+    assert (plain.inputs, plain.outputs) == (bound.inputs, bound.outputs)
+    assert bound.sizes == {"n": 5, "h": 3, "y": 2, "k": 2}
 
 
 def test_binding_twice_gives_the_same_object() -> None:
