@@ -55,7 +55,8 @@ def numbers(names: Sequence[str], name: str) -> Ids:
     """
     if name in names:
         return np.array([names.index(name)])
-    below = [at for at, full in enumerate(names) if full.startswith(f"{name}.")]
+    beginning = f"{name}."
+    below = [at for at, full in enumerate(names) if full.startswith(beginning)]
     if below:
         return np.array(below)
     facts = [("features", f"{len(names):,}, e.g. {', '.join(names[:3])}" if names else "none")]
