@@ -5,19 +5,18 @@ Weights are generic and of order one, in float64: a structural fault is as large
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import combinations
-from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, Phase, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings
 from torch import Tensor, nn
 
 import suture
 from carried import carry, carry_on, difference, plan_between
+from laws import law
 from modules import build
 from networks import (
     CUTTING,
@@ -39,33 +38,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections")
 ROUNDING = 1e-10
 """What summing in another order may change, relative to the largest answer."""
 
-Drawn = TypeVar("Drawn")
-Check = Callable[[Drawn], None]
 Chain = tuple[Recipe, ...]
-
-
-def law(strategy: st.SearchStrategy[Drawn], few: int = 15) -> Callable[[Check[Drawn]], Any]:
-    """Make a test of a check that holds for all that a strategy draws: a few, or (slow) many.
-
-    Shrinking a failure takes minutes, so only the slow one does.
-    """
-    examples = pytest.mark.parametrize("examples", [few, pytest.param(500, marks=pytest.mark.slow)])
-    patient = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
-
-    def test_of(check: Check[Drawn]) -> Any:
-        def test(examples: int) -> None:
-            profile = settings(
-                max_examples=examples,
-                derandomize=True,
-                suppress_health_check=patient,
-                phases=[Phase.generate] if examples == few else [Phase.generate, Phase.shrink],
-            )
-            profile(given(strategy)(check))()
-
-        test.__name__, test.__doc__ = check.__name__, check.__doc__
-        return examples(test)
-
-    return test_of
 
 
 def same(ones: dict[str, Tensor], others: dict[str, Tensor]) -> None:

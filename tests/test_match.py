@@ -234,7 +234,8 @@ def test_an_encoder_used_once_more() -> None:
         )
         return subject(model, given(3 * count))
 
-    assert refused(lambda: suture.plan(*(suture.trace(shared(n)) for n in (2, 3)))) == error(
+    source, target = (suture.trace(shared(count)) for count in (2, 3))
+    assert refused(lambda: suture.plan(source, target)) == error(
         """
         MatchError: A unit occurs a different number of times along a dim; nothing tells which is which.
           at       out.weight dim 1

@@ -11,8 +11,8 @@ import suture
 NAMES = """
 Algebra Categorical CoupleError Described Graph Group Interactions Match MatchError Pick Plan
 PlanError Report RuleError Schema SchemaError Spec SpecError Subject SutureError TensorArgument
-TraceError Units UnknownOpError VerifyError Window apply couple interactions match parse plan rule
-trace transfer verify
+TraceError Units UnknownOpError VerifyError Window apply couple gradient_interactions interactions
+match parse plan rule trace transfer verify
 """
 
 SIGNATURES = """
@@ -23,10 +23,11 @@ Subject(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None =
 SutureError(sentence: str, facts: Iterable[tuple[str, str]] = (), hint: str | None = None)
 apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]
 couple(graph: Graph) -> Units
+gradient_interactions(source: Subject, init: Literal[positive, random] = positive, pooling: Literal[average, max] = average, saturation: Literal[normalised, raw] = normalised, features: Sequence[str] | None = None, seed: int = 0) -> Interactions
 interactions(graph: Graph) -> Interactions
 match(source: Units, target: Units) -> Match
 parse(text: str) -> Spec
-plan(source: Graph, target: Graph, matcher: "Literal[coupling, interactions]" = coupling, phi: Phis | None = None) -> Plan
+plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None) -> Plan
 rule(ops: object, spec: str | None = None, algebra: str = '') -> Any
 trace(subject: Subject) -> Graph
 transfer(source: Subject, target: Subject) -> Plan
@@ -42,7 +43,7 @@ ATTRIBUTES = {
 
 def signature(name: str) -> str:
     """Write how a name is called; a default that is made anew each time is left out."""
-    text = f"{name}{inspect.signature(getattr(suture, name))}".replace("'", "")
+    text = f"{name}{inspect.signature(getattr(suture, name))}".replace("'", "").replace('"', "")
     text = text.replace(" = <factory>", "").removesuffix(" -> None")
     return re.sub(r"= (?=[,)])", "= ''", text)
 

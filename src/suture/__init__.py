@@ -21,6 +21,7 @@ from suture._errors import (
     UnknownOpError,
     VerifyError,
 )
+from suture._gradient import gradient_interactions
 from suture._graph import Graph
 from suture._interactions import interactions
 from suture._match import Match, match
@@ -65,6 +66,7 @@ __all__ = [
     "Window",
     "apply",
     "couple",
+    "gradient_interactions",
     "interactions",
     "match",
     "parse",

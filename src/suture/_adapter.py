@@ -5,17 +5,33 @@ Knows that there is torch. Imports no framework until a model of it is there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any, Protocol, cast
 
 from numpy.typing import NDArray
 
 from suture._errors import TraceError, demand
+from suture._features import Features
 from suture._graph import Graph
+from suture._masks import Masks
+from suture._repairs import Repairs
 from suture._subject import Subject
 
 Arrays = Mapping[str, NDArray[Any]]
+
+
+class Prober(Protocol):
+    """A model that can be run with one feature at a time, on weights of its own."""
+
+    @property
+    def graph(self) -> Graph:
+        """What the model does to shapes."""
+
+    def probe(
+        self, seen: Features, numbers: Sequence[int], repairs: Repairs
+    ) -> Mapping[int, Masks]:
+        """Find which entries of values without data some features reach, by their place."""
 
 
 class Adapter(Protocol):
@@ -23,6 +39,9 @@ class Adapter(Protocol):
 
     def trace(self, subject: Subject) -> Graph:
         """Record what a model does, on shapes alone."""
+
+    def prober(self, subject: Subject) -> Prober:
+        """Record what a model does, to be run again on gradients."""
 
     def run(self, subject: Subject, inputs: Arrays) -> dict[str, NDArray[Any]]:
         """Run a model on inputs given by keypath, for its outputs by keypath."""
@@ -78,7 +97,16 @@ def trace(subject: Subject) -> Graph:
         >>> list(graph.parameters), list(graph.inputs), list(graph.outputs)
         (['weight', 'bias'], ['input'], ['output'])
     """
+    return adapter_of(subject).trace(subject)
+
+
+def adapter_of(subject: Subject) -> Adapter:
+    """Find the adapter of a subject's model, if it is a subject at all.
+
+    Raises:
+        TraceError: it is none, or no adapter knows its model.
+    """
     hint = "wrap the model: Subject(model, (example,))"
     sentence = f"Only a Subject can be traced, not {type(subject).__name__}."
     demand(subject, Subject, TraceError(sentence, hint=hint))
-    return adapter(subject.model).trace(subject)
+    return adapter(subject.model)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from typing import Any
 
 import torch
@@ -32,19 +33,19 @@ aten = torch.ops.aten
 _RANDOM = torch.Tag.nondeterministic_seeded
 
 
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """Which operand of a node stands in a tensor's place."""
+
+    place: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Made:
-    """How a node is run again: its op with all arguments, each tensor as its `Ref`."""
+    """How a node is run again: its op with all arguments, each tensor as an `Operand`."""
 
     op: OpOverload
     arguments: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A value in a tensor's place."""
-
-    value: int
 
 
 @dataclass(slots=True, eq=False)
@@ -237,7 +238,7 @@ class Recorder(TorchDispatchMode):
         if _sizes_follow_values(op):
             return tree_map_only(torch.Tensor, lambda t: t.to("meta"), self._compute(op, real))
         try:
-            return op(**_on_device(op, named, "meta"))
+            return op(**on_device(op, named, "meta"))
         except (NotImplementedError, RuntimeError) as error:
             raise TraceError(
                 "An op cannot be run on shapes alone.",
@@ -263,7 +264,7 @@ class Recorder(TorchDispatchMode):
 
     def _compute(self, op: OpOverload, real: Mapping[str, Any]) -> Any:
         """Compute the entries of a constant; memory that is not initialised counts as zeros."""
-        result = op(**_on_device(op, real, "cpu"))
+        result = op(**on_device(op, real, "cpu"))
         return torch.zeros_like(result) if "empty" in str(op._overloadpacket) else result
 
     def _note_views(self, op: OpOverload, given: Mapping[str, Any], result: Any) -> None:
@@ -286,8 +287,9 @@ class Recorder(TorchDispatchMode):
             error.facts = (("at", str(self._place())), ("op", _show(op, named)), *error.facts)
             raise
         index = self.recording.index
-        refs = tree_map_only(torch.Tensor, lambda t: Ref(self._value(t)), dict(named))
-        self.recording.made.append(Made(op, refs))
+        places = count()
+        operands = tree_map_only(torch.Tensor, lambda _: Operand(next(places)), dict(named))
+        self.recording.made.append(Made(op, operands))
         self.recording.nodes.append(
             Node(
                 str(op),
@@ -339,7 +341,7 @@ def _tensors(result: Any) -> list[Any]:
     return [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
 
 
-def _on_device(op: OpOverload, named: Mapping[str, Any], device: str) -> dict[str, Any]:
+def on_device(op: OpOverload, named: Mapping[str, Any], device: str) -> dict[str, Any]:
     """Arguments of a call with everything it makes on one device."""
     placed = dict(named)
     if any(argument.name == "device" for argument in op._schema.arguments):
