@@ -133,7 +133,7 @@ class Run:
 
     def _meet(self, node: Node) -> None:
         """Carry the data of one node on, and touch the parameters that it meets."""
-        bound = _with_constants(node, self.graph)
+        bound = with_constants(node, self.graph)
         inputs, outputs = ends(bound)
         data = [at for at, value in enumerate(node.inputs) if value in self.carried]
         sets = {at: self._read(node, at) for at in data}
@@ -181,7 +181,7 @@ class Run:
                 self._give_back(node)
 
     def _give_back(self, node: Node) -> None:
-        bound = _with_constants(node, self.graph)
+        bound = with_constants(node, self.graph)
         inputs, outputs = ends(bound)
         for value, end in zip(node.inputs, inputs, strict=True):
             if value not in self.graph.constants:
@@ -216,7 +216,7 @@ def _met(algebra: Sequence[Algebra], at: int, data: Sequence[int]) -> list[int]:
     return [o for o in met if not (factor and algebra[o].meeting == "add")]
 
 
-def _with_constants(node: Node, graph: Graph) -> Bound:
+def with_constants(node: Node, graph: Graph) -> Bound:
     """Add what constant integers say of the axis that they index."""
     bound, windows = node.bound, []
     for operand, value in zip(bound.inputs, node.inputs, strict=True):

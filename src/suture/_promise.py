@@ -2,28 +2,23 @@
 
 Knows what breaks the function: fresh or lost units on an axis that is mixed, reduced, or contracted
 with other data; lost units that preserved ones read; parameters and ops that came or went on the
-way to an output that both models have. Does not repair it.
+way to an output that both models have; positions that hold others than before. Does not repair it.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-from suture._couple import Layout, Units, length
 from suture._fill import preserved
 from suture._match import Match
-from suture._occurrences import Positions
 from suture._plan import Note, Placement, TensorPlan
 from suture._side import READ, Side, sides
-from suture._strange import Spread, spreads
+from suture._strange import Maps, Spread, spreads
+from suture._trail import moved
 from suture._world import spread
-
-Maps = Mapping[tuple[str, int], Positions]
-"""Per dim of a paired tensor (by its target name), the source position of each position."""
 
 
 def promise(
@@ -60,7 +55,6 @@ def promise(
         *_other_constants(source, target),
         *_picked(source),
         *_picked(target),
-        *_moved_between_pieces(match, inputs),
         *_other_outputs(match),
         *_lost_outputs(outputs),
         *_conditions(inputs),
@@ -68,6 +62,8 @@ def promise(
         *_set_apart(tensors),
         *_removed(match),
     ]
+    if all(note.kind != "inexact" for note in notes):
+        notes += _moved(match, (source, target), outputs, maps)
     return tuple(dict.fromkeys(notes))
 
 
@@ -159,28 +155,12 @@ def _other_constants(source: Side, target: Side) -> Iterator[Note]:
             yield Note("inexact", "constants", f"{op} meets another constant {shape} than before")
 
 
-def _moved_between_pieces(match: Match, inputs: Sequence[Placement]) -> Iterator[Note]:
-    """Find inputs whose entries change places although the network cuts them by position."""
-    for placement in inputs:
-        for dim, runs in enumerate(placement.dims):
-            theirs, ours = (
-                _pieces(units, units.tensors[placement.name][dim])
-                for units in (match.source, match.target)
-            )
-            went, came = spread(runs)
-            pieces = theirs[went], ours[came]
-            equally_many = theirs.max(initial=0) == ours.max(initial=0)
-            if (pieces[0] != pieces[1] if equally_many else np.diff(pieces[0]) < 0).any():
-                reason = "entries change places between the pieces in which the network cuts it"
-                yield Note("inexact", f"{placement.name} dim {dim}", reason)
-
-
-def _pieces(units: Units, layout: Layout) -> NDArray[np.int64]:
-    """Give each position the number of the axis laid end to end that it is in; 0 in a product."""
-    if [len(segment) for segment in layout] != [1]:
-        return np.zeros(length(layout), np.int64)
-    atoms = units.atom[layout[0][0]]
-    return np.cumsum(np.diff(atoms, prepend=atoms[:1]) != 0)
+def _moved(
+    match: Match, sides: tuple[Side, Side], outputs: Sequence[Placement], maps: Maps
+) -> Iterator[Note]:
+    """Find what the network takes by position where other entries are than before."""
+    for where in moved(match, sides, outputs, maps) if match.reach[1].tells else ():
+        yield Note("inexact", where, "the network takes by position, and other entries are there")
 
 
 def _picked(side: Side) -> Iterator[Note]:

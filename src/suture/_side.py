@@ -82,10 +82,10 @@ class Side:
     def ops(self, without: Callable[[Node], bool]) -> list[str]:
         """List the ops that compute something preserved on the way to a shared output."""
         nodes = (self.units.graph.nodes[number] for number in self.relevant)
-        names = (self._computes(node) for node in nodes if not without(node))
+        names = (self.computes(node) for node in nodes if not without(node))
         return [name for name in names if name is not None]
 
-    def _computes(self, node: Node) -> str | None:
+    def computes(self, node: Node) -> str | None:
         """Name what a node computes; None if it moves entries, or adds or multiplies a parameter.
 
         Those parameters are accounted for one by one: a fresh one starts as the identity.

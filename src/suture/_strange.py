@@ -26,6 +26,9 @@ from suture._sets import EMPTY, Ids, Sets
 Unread = dict[tuple[int, Class], NDArray[np.bool_]]
 """Node and axis class -> the entries along it that no parameter carries on to anything kept."""
 
+Maps = Mapping[tuple[str, int], Positions]
+"""Per dim of a paired tensor (by its target name), the source position of each position."""
+
 KNOWN, STRANGE, BOTH = 1, 2, 3
 
 
@@ -121,7 +124,7 @@ class Spread:
         return free or (algebra.zero and value in self.silent)
 
 
-def spreads(match: Match, maps: Mapping[tuple[str, int], Positions]) -> tuple[Spread, Spread]:
+def spreads(match: Match, maps: Maps) -> tuple[Spread, Spread]:
     """See how far the features get that one side alone sees.
 
     Args:
@@ -131,19 +134,24 @@ def spreads(match: Match, maps: Mapping[tuple[str, int], Positions]) -> tuple[Sp
     Returns:
         The source's lost features, held at 0, and the target's new ones, at any value.
     """
-    unread: tuple[Unread, Unread] = {}, {}
-    for (name, dim), found in maps.items():
-        other = match.pairs.tensors[name]
-        lost = np.ones(match.source.graph.tensor(other).shape[dim], np.bool_)
-        lost[found[found >= 0]] = False
-        unread[0].update(_at_reads(match.source, match.uses[0].get(other, ()), dim, lost))
-        unread[1].update(_at_reads(match.target, match.uses[1].get(name, ()), dim, found == -1))
-    held = set(match.source.graph.inputs.values())
-    lost_ones = Spread(match.source, 0, unread[0], held)
-    new_ones = Spread(match.target, 1, unread[1], set())
+    left, held = unread(match, maps), set(match.source.graph.inputs.values())
+    lost_ones = Spread(match.source, 0, left[0], held)
+    new_ones = Spread(match.target, 1, left[1], set())
     for strange, reach in zip((lost_ones, new_ones), match.reach, strict=True):
         strange.run(reach.features)
     return lost_ones, new_ones
+
+
+def unread(match: Match, maps: Maps) -> tuple[Unread, Unread]:
+    """Find what parameters carry no further: what one side alone has along a dim that they read."""
+    found: tuple[Unread, Unread] = {}, {}
+    for (name, dim), came in maps.items():
+        other = match.pairs.tensors[name]
+        lost = np.ones(match.source.graph.tensor(other).shape[dim], np.bool_)
+        lost[came[came >= 0]] = False
+        found[0].update(_at_reads(match.source, match.uses[0].get(other, ()), dim, lost))
+        found[1].update(_at_reads(match.target, match.uses[1].get(name, ()), dim, came == -1))
+    return found
 
 
 def _at_reads(
