@@ -71,6 +71,11 @@ def subject(
     return Subject(model, args, schema=schema, **settings)
 
 
+def weights(*shape: int) -> nn.Parameter:
+    """Begin a parameter."""
+    return nn.Parameter(torch.ones(shape))
+
+
 def given(features: int = 3) -> Tensor:
     """Draw a batch."""
     return torch.randn(BATCH, features)
