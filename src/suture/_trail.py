@@ -1,11 +1,12 @@
-"""Trails: what reached an entry on its way: features, ops, parameters, and values of constants.
+"""Trails: what became of features on the way to an entry: by which ops, parameters and constants.
 
 Knows what units do not tell: what a network takes by position (a slice, a window, a constant laid
 along an axis). Where two networks do the same to what they preserve, they leave the same trails.
 Does not know features that one side alone sees (`_strange`), nor what a note says (`_promise`).
 
-Every entry of a mixed axis stands for itself, so that a norm does not blur what lies where; what
-parameters carry no further leaves no trail.
+A trail is a set of marks: a feature, a parameter, a value of a constant, or an op with the trail of
+all that it read. Every entry of a mixed axis stands for itself, so that a norm does not blur what
+lies where; what parameters carry no further leaves no trail.
 """
 
 from __future__ import annotations
@@ -30,7 +31,41 @@ from suture._strange import Maps, Unread, unread
 from suture._world import spread
 
 LARGE = 1 << 16
-"""Entries of a constant, such as a mask of many tokens, that are not told apart."""
+"""Entries of a constant, such as a mask of many tokens, and marks that are not told apart."""
+
+
+@dataclass(slots=True, eq=False)
+class Marks:
+    """Numbers for marks, on both sides alike; features have the first.
+
+    Attributes:
+        taken: how many are given away.
+        sets: the sets of marks.
+    """
+
+    taken: int
+    sets: Sets = field(init=False)
+    _known: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.sets = Sets(self.taken + LARGE)
+
+    @property
+    def full(self) -> bool:
+        """Whether marks were left out for want of numbers."""
+        return self.taken > self.sets.count
+
+    def of(self, word: str, ids: Ids | int = EMPTY) -> Ids:
+        """Give the mark of a word with each of some sets, as the set of it alone."""
+        distinct, back = np.unique(ids, return_inverse=True)
+        found = np.array([self._of(word, number) for number in distinct.tolist()])
+        return found[back].reshape(np.shape(ids))
+
+    def _of(self, word: str, number: int) -> int:
+        if (word, number) not in self._known:
+            self.taken += 1
+            self._known[word, number] = min(self.taken, self.sets.count)
+        return self._known[word, number]
 
 
 @dataclass(slots=True, eq=False)
@@ -43,8 +78,7 @@ class Trail:
         called: parameter -> its name in the source.
         rows: table that constants choose from -> what its rows are called.
         unread: what parameters leave unread.
-        sets: the sets of both sides.
-        marks: what leaves a trail but is no feature -> the set of it alone.
+        marks: the marks of both sides.
         carried: value of data -> the trails of its entries.
         laid: value that depends on no data -> what its entries leave, where they differ.
         read: parameter and dim -> the trails that it reads along it.
@@ -55,8 +89,7 @@ class Trail:
     called: Mapping[str, str]
     rows: Mapping[int, Sequence[str]]
     unread: Unread
-    sets: Sets = field(default_factory=lambda: Sets(0))
-    marks: Mapping[str, int] = field(default_factory=dict)
+    marks: Marks
     carried: dict[int, Ids] = field(default_factory=dict)
     laid: dict[int, Ids] = field(default_factory=dict)
     read: dict[tuple[str, int], list[Ids]] = field(default_factory=lambda: defaultdict(list))
@@ -83,7 +116,7 @@ class Trail:
         ids = self.carried.get(self.graph.outputs[output])
         if ids is None:
             return np.array(EMPTY)
-        whole = self.sets.union(ids)
+        whole = self.marks.sets.union(ids)
         pairs = zip(positions, whole.shape, strict=True)
         return whole[np.ix_(*(at if size > 1 else at[:1] * 0 for at, size in pairs))]
 
@@ -93,27 +126,7 @@ class Trail:
         if not read:
             return None
         taken = [ids[positions] if len(ids) > 1 else ids for ids in read]
-        return self.sets.union(np.stack(np.broadcast_arrays(positions, *taken)[1:], axis=-1))
-
-    def said(self) -> Iterator[str]:
-        """List all that may leave a trail but features."""
-        for number, node in enumerate(self.graph.nodes):
-            yield from self._named(number, node)
-            for value in node.inputs:
-                entries = self._entries(value)
-                yield from () if entries is None else map(str, np.unique(entries).tolist())
-        for rows in self.rows.values():
-            yield from rows
-
-    def _named(self, number: int, node: Node) -> Iterator[str]:
-        """Name the op of a node, if it computes anything, and the parameters that it meets."""
-        op = self.side.computes(self.side.units.graph.nodes[number])
-        if op is not None:
-            yield op
-        for value in node.inputs:
-            for name in {name for tag in self.side.parameters.get(value, ()) for name, _ in tag}:
-                if name in self.called:
-                    yield self.called[name]
+        return self.marks.sets.union(np.stack(np.broadcast_arrays(positions, *taken)[1:], axis=-1))
 
     def _entries(self, value: int) -> Ids | None:
         """Give the entries of a constant that vary; None of anything else."""
@@ -128,7 +141,7 @@ class Trail:
             entries = self._entries(value)
             if node.bound.inputs[place].values is None and entries is not None:
                 numbers, back = np.unique(entries, return_inverse=True)
-                marks = np.array([self.marks[str(number)] for number in numbers.tolist()])
+                marks = np.array([self.marks.of(str(number)) for number in numbers.tolist()])
                 self.laid[value] = marks[back].reshape((*entries.shape, 1))
 
     def _hand_on(self, node: Node) -> None:
@@ -142,19 +155,25 @@ class Trail:
 
     def _of_rows(self, table: int) -> Ids:
         rank = len(self.graph.values[table].shape)
-        marks = [self.marks[row] for row in self.rows.get(table, [""])]
+        marks = [self.marks.of(row) for row in self.rows.get(table, [""])]
         return np.array(marks).reshape(-1, *(1,) * rank)
 
     def _pass(self, number: int, node: Node) -> None:
         read = {at: self._read(number, node, at) for at in self._data(node)}
         laid = {at: self.laid[value] for at, value in enumerate(node.inputs) if value in self.laid}
-        here = [self.marks[name] for name in self._named(number, node)]
+        op = self.side.computes(self.side.units.graph.nodes[number])
+        met = {
+            name for v in node.inputs for tag in self.side.parameters.get(v, ()) for name, _ in tag
+        }
+        names = [self.marks.of(self.called[name]) for name in met if name in self.called]
         for place, value in enumerate(node.outputs):
             ids = self._flow(node, place, read)
-            beside = [np.array(mark).reshape((1,) * ids.ndim) for mark in here]
-            beside += [self._flow(node, place, laid)] if laid else []
-            whole = unite(self.sets, [ids, *beside])
-            self.carried[value] = np.where(ids == EMPTY, EMPTY, whole)
+            whole = self._with(ids, [self._flow(node, place, laid)] if laid else [])
+            made = whole if op is None else self.marks.of(op, whole)
+            self.carried[value] = np.where(ids == EMPTY, EMPTY, self._with(made, names))
+
+    def _with(self, ids: Ids, more: Sequence[Ids]) -> Ids:
+        return unite(self.marks.sets, [ids, *(m.reshape(m.shape or (1,) * ids.ndim) for m in more)])
 
     def _data(self, node: Node) -> list[int]:
         return [at for at, value in enumerate(node.inputs) if value in self.carried]
@@ -163,16 +182,17 @@ class Trail:
         bound = with_constants(node, self.graph)
         inputs, outputs = ends(bound)
         arrays = [
-            flow(self.sets, bound, ids, inputs[at], outputs[place]) for at, ids in found.items()
+            flow(self.marks.sets, bound, ids, inputs[at], outputs[place])
+            for at, ids in found.items()
         ]
-        return unite(self.sets, arrays)
+        return unite(self.marks.sets, arrays)
 
     def _read(self, number: int, node: Node, at: int) -> Ids:
         """Read an operand without what parameters leave unread."""
         value = node.inputs[at]
         ids = self.carried[value]
         if not node.algebra[at].moves and node.bound.inputs[at].values is None:
-            ids = self.sets.union(ids)[..., None]
+            ids = self.marks.sets.union(ids)[..., None]
         for dim, member in enumerate(self.side.units.axes.dims[value]):
             left = self.unread.get((number, self.side.units.axes.find(member)))
             if left is not None:
@@ -196,7 +216,7 @@ class Trail:
             for dim, other in enumerate(axes.dims[node.inputs[at]]):
                 if axes.find(other) == axes.find(member):
                     ids = np.moveaxis(self.carried[node.inputs[at]], dim, 0)
-                    yield self.sets.union(ids.reshape(len(ids), -1))
+                    yield self.marks.sets.union(ids.reshape(len(ids), -1))
 
 
 def _chosen(node: Node, graph: Graph) -> Iterator[int]:
@@ -211,7 +231,7 @@ def _chosen(node: Node, graph: Graph) -> Iterator[int]:
 
 def moved(
     match: Match, sides: tuple[Side, Side], outputs: Iterable[Placement], maps: Maps
-) -> Iterator[str]:
+) -> list[str]:
     """Find preserved entries that other features reach than before, or on other ways.
 
     Args:
@@ -221,37 +241,42 @@ def moved(
         maps: per dim of a paired tensor (by its target name), where its positions come from.
 
     Returns:
-        The outputs, and the dims along which parameters read such entries.
+        The first dim along which a parameter reads such entries; else the outputs that hold some.
     """
     theirs, ours = _trails(match, sides, maps)
-    several = [name for name, count in Counter(match.pairs.tensors.values()).items() if count > 1]
-    for (name, dim), found in maps.items():
-        other, came = match.pairs.tensors[name], np.flatnonzero(found >= 0)
-        old, new = theirs.along(other, dim, found[came]), ours.along(name, dim, came)
-        if old is not None and new is not None and other not in several and (old != new).any():
-            yield f"{name} dim {dim}"
-    for one in outputs:
-        if one.source is not None and one.target is not None:
-            pairs = [spread(runs) for runs in one.dims]
-            before = theirs.at(one.name, [went for went, _ in pairs])
-            after = ours.at(one.name, [came for _, came in pairs])
-            if (before != after).any():
-                yield one.name
+    if theirs.marks.full:
+        return []
+    pairs = match.pairs.tensors
+    once = {name for name, count in Counter(pairs.values()).items() if count == 1}
+    for name, dim in ours.read:
+        if pairs[name] in once and (name, dim) in maps:
+            found = maps[name, dim]
+            came = np.flatnonzero(found >= 0)
+            old, new = theirs.along(pairs[name], dim, found[came]), ours.along(name, dim, came)
+            if old is not None and new is not None and (old != new).any():
+                return [f"{name} dim {dim}"]
+    return [one.name for one in outputs if _differs(theirs, ours, one)]
+
+
+def _differs(theirs: Trail, ours: Trail, output: Placement) -> bool:
+    if output.source is None or output.target is None:
+        return False
+    pairs = [spread(runs) for runs in output.dims]
+    old = theirs.at(output.name, [went for went, _ in pairs])
+    new = ours.at(output.name, [came for _, came in pairs])
+    return bool((old != new).any())
 
 
 def _trails(match: Match, sides: tuple[Side, Side], maps: Maps) -> tuple[Trail, Trail]:
     pairs, seen = match.pairs.tensors, match.reach
     called = {name: name for name in pairs.values()}, pairs
     left = unread(match, maps)
+    marks = Marks(len(seen[0].features.names))
     theirs, ours = (
-        Trail(sides[i], seen[i].apart, called[i], _rows(match, maps)[i], left[i]) for i in (0, 1)
+        Trail(sides[i], seen[i].apart, called[i], _rows(match, maps)[i], left[i], marks)
+        for i in (0, 1)
     )
-    last = len(seen[0].features.names)
-    said = dict.fromkeys(("", *theirs.said(), *ours.said()))
-    marks = {name: last + place for place, name in enumerate(said, start=1)}
-    sets = Sets(last + len(marks))
     for trail, reach in zip((theirs, ours), seen, strict=True):
-        trail.sets, trail.marks = sets, marks
         trail.run(reach.features)
     return theirs, ours
 
