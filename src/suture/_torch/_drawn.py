@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from suture._graph import Graph
+from suture._graph import Graph, Value
 from suture._interactions import without_data
 from suture._repairs import Repairs
 from suture._torch._record import Made, Operand, on_device
@@ -56,11 +56,14 @@ def _constants(tape: Tape, dtype: torch.dtype) -> dict[int, Tensor]:
     given = {*graph.inputs.values(), *graph.parameters.values(), *graph.buffers.values()}
     found = {v: _in(dtype, real) for v, real in tape.real.items() if v not in made | given}
     for value in graph.constants:
-        seen = graph.values[value]
         real = tape.real.get(value)
-        ones = torch.ones(seen.shape, dtype=dtype if is_float(seen.dtype) else torch.int64)
-        found[value] = ones if real is None else _in(dtype, real)
+        found[value] = ones(graph.values[value], dtype) if real is None else _in(dtype, real)
     return found
+
+
+def ones(seen: Value, dtype: torch.dtype) -> Tensor:
+    """Make a value of ones, in the precision of a probe if it has fractions."""
+    return torch.ones(seen.shape, dtype=dtype if is_float(seen.dtype) else torch.int64)
 
 
 def is_float(dtype: str) -> bool:

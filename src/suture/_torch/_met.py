@@ -135,7 +135,7 @@ def _one_by_one(meeting: Meeting, gradient: Bools) -> Iterator[tuple[int, Bools]
 
 
 def _ones(mask: Bools, dtype: torch.dtype) -> Tensor:
-    return torch.from_numpy(mask).to(dtype)
+    return torch.from_numpy(np.asarray(mask)).to(dtype)
 
 
 def _convolved(meeting: Meeting, operands: list[Any], gradient: Tensor) -> Tensor:

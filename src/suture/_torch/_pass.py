@@ -9,7 +9,7 @@ carried, and have no gradient.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -18,12 +18,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from suture._errors import TraceError
 from suture._masks import Masks
 from suture._torch._fed import ANY, Fed
-from suture._torch._lookup import Row, codes, row
+from suture._torch._lookup import Lookup, Row, codes
 from suture._torch._met import MATRICES, Meeting, product
-from suture._torch._network import Network, Role, Step
-from suture._torch._spread import spread
+from suture._torch._network import Network
+from suture._torch._step import Role, Step
 
 LARGEST = 30
 """Powers of two up to which values grow, or shrink, before they are scaled back."""
@@ -55,7 +56,7 @@ class Pass:
             outputs = [self.live.get(value) for value in self.network.graph.outputs.values()]
             costs = [y.sum() for y in outputs if y is not None and y.requires_grad]
             if costs:
-                torch.stack(costs).sum().backward()
+                _backward(torch.stack(costs).sum())
 
     def _states(self) -> dict[int, Tensor]:
         """Find what states carry in the end: each goes back in until none carries anything new."""
@@ -78,29 +79,35 @@ class Pass:
                 self._step(step)
 
     def _is_zero(self, step: Step) -> bool:
-        """Whether a factor is zero for all features."""
-        operands = zip(step.node.inputs, step.node.algebra, step.roles, strict=True)
-        return any(
-            role is Role.DATA and algebra.meeting == "mul" and value not in self.live
-            for value, algebra, role in operands
-        )
+        """Whether a factor is zero for all features, and nothing is added to the product."""
+        met = {at: step.node.inputs[at] in self.live for at in step.data}
+        added = any(is_live and step.meeting(at) == "add" for at, is_live in met.items())
+        zero = any(not is_live and step.meeting(at) == "mul" for at, is_live in met.items())
+        return zero and not added
 
     def _step(self, step: Step) -> None:
+        try:
+            self._run(step)
+        except (RuntimeError, NotImplementedError) as error:
+            at = [("at", str(step.node.place)), ("op", step.node.op)]
+            raise _refused("An op cannot be run on many features at once.", at, error) from error
+
+    def _run(self, step: Step) -> None:
         if step.made.op is torch.ops.aten.one_hot.default:
             self._encode(*step.node.inputs, *step.node.outputs)
-        elif step.looks_up and step.floats:
-            self._look_up(step)
+        elif step.chooses and step.floats:
+            self._choose(step)
         elif step.floats or step.moves:
             self._compute(step)
-        for value in step.wanted:
-            if value not in self.live:
+        for value in self.network.read.intersection(step.node.outputs):
+            if value not in step.floats and value not in self.live:
                 self._say_where(step, value)
 
     def _compute(self, step: Step) -> None:
         """Run an op, with a weight for each feature where it needs one, and watch the gradient."""
         given = [at for at, role in enumerate(step.roles) if role in _BATCHED]
         batch = {place: self._operand(step, place) for place in given}
-        results = _multiplied(step, batch) or _run(step, batch)
+        results = _multiplied(step, batch) or _batched(step, batch)
         for value, y in zip(step.floats or step.node.outputs, results, strict=False):
             self._watch(step, batch, y)
             self._keep(value, y if step.moves else in_range(y))
@@ -109,13 +116,13 @@ class Pass:
         """Give an operand for each feature: data, or a weight of which the gradient is wanted."""
         value, still, count = step.node.inputs[place], step.still[place], len(self.places)
         if still is not None:
-            leaf = still.expand(count, *still.shape).detach().requires_grad_()
+            leaf = still.expand(count, *still.shape).clone().requires_grad_()
             leaf.register_post_accumulate_grad_hook(partial(self._reached, value))
             return leaf
         if value in self.live:
             return self.live[value]
         shape = self.network.graph.values[value].shape
-        return torch.zeros((), dtype=self.network.dtype).expand(count, *shape)
+        return torch.zeros(count, *shape, dtype=self.network.dtype)
 
     def _keep(self, value: int, y: Tensor | None) -> None:
         """Keep a value, if it carries anything."""
@@ -155,66 +162,61 @@ class Pass:
         """Write integers as codes, with ones for all values that are meant."""
         shape = self.network.graph.values[coded].shape
         meant = codes(self._choices([ids]), shape[-1]).to(self.network.dtype)
-        self.live[coded] = self.live[ids][..., None] * meant.reshape(
-            -1, *(1,) * (len(shape) - 1), shape[-1]
-        )
+        meant = meant.reshape(-1, *(1,) * (len(shape) - 1), shape[-1])
+        self.live[coded] = self.live[ids][..., None] * meant
 
     def _choices(self, indices: Sequence[int]) -> Tensor:
         """Give the values that features mean, if these integers tell them apart."""
         choices = self.fed.choices
         return choices if self.told.issuperset(indices) else torch.full_like(choices, ANY)
 
-    def _look_up(self, step: Step) -> None:
-        """Let every entry be chosen that may be: of tables of weights, where that is fed."""
+    def _choose(self, step: Step) -> None:
+        """Let every entry of data be chosen, and of weights where that is what is fed."""
         node, value = step.node, step.floats[0]
-        lay = self._laying(step, value)
-        live = {at: lay(at) for at in step.data if node.inputs[at] in self.live}
-        indices = [at for at in live if node.bound.inputs[at].values is not None]
-        parts = [x for at, x in live.items() if at not in indices]
-        if indices:
-            gate = torch.stack([live[at] for at in indices]).sum(0)
-            parts += [gate * chosen for chosen in self._chosen(step, indices, value)]
-        if parts:
-            self._keep(value, in_range(torch.stack(parts).sum(0)))
+        lookup = Lookup(node, step.still, step.chooses, self.network.graph, value)
+        live = {at: self.live[node.inputs[at]] for at in step.data if node.inputs[at] in self.live}
+        chooses = [at for at in step.chooses if at in live]
+        found = [lookup.laid(at, x) for at, x in live.items() if at not in chooses]
+        choices = self._choices([node.inputs[at] for at in chooses])
+        for table in lookup.tables if chooses else ():
+            row = lookup.row(table, choices)
+            self._watch_row(node.inputs[table], row)
+            found += [lookup.chosen(row, at, live[at]) for at in chooses]
+        if step.made.arguments.get("value"):  # a number that is written
+            found += [lookup.laid(at, live[at]) for at in chooses]
+        if found:
+            self._keep(value, in_range(torch.stack(found).sum(0)))
 
-    def _chosen(self, step: Step, indices: Sequence[int], value: int) -> Iterator[Tensor]:
-        """Give what is chosen of each table of weights, and watch its gradient."""
-        node = step.node
-        choices = self._choices([node.inputs[at] for at in indices])
-        axes = {node.bound.inputs[at].values for at in indices}
-        result, shape = step.result(value), self.network.graph.values[value].shape
-        for at, still in enumerate(step.still):
-            if still is not None and still.is_floating_point():
-                chosen = row(still, node.bound.inputs[at], axes, choices)
-                hook = partial(self._reached_row, node.inputs[at], chosen)
-                chosen.entries.register_post_accumulate_grad_hook(hook)
-                yield chosen.laid(result, shape)
+    def _watch_row(self, value: int, row: Row) -> None:
+        if value in self.network.first:
+            hook = partial(self._reached_row, value, row)
+            row.entries.register_post_accumulate_grad_hook(hook)
 
-    def _reached_row(self, value: int, chosen: Row, leaf: Tensor) -> None:
+    def _reached_row(self, value: int, row: Row, leaf: Tensor) -> None:
         gradient, leaf.grad = leaf.grad, None
-        if gradient is not None and value not in self.network.graph.constants:
-            self._note(value, chosen.reached(nonzero(gradient)))
-
-    def _laying(self, step: Step, value: int) -> Callable[[int], Tensor]:
-        """Lay operands along a result."""
-        result, shape = step.result(value), self.network.graph.values[value].shape
-        return lambda at: spread(
-            self.live[step.node.inputs[at]], step.node.bound.inputs[at], result, shape
-        )
+        if gradient is not None:
+            self._note(value, row.reached(nonzero(gradient)))
 
     def _say_where(self, step: Step, value: int) -> None:
-        """Say of a value without gradient where it carries a feature: where what it reads does."""
-        lay = self._laying(step, value)
-        parts = [(lay(at).detach() != 0) for at in step.data if step.node.inputs[at] in self.live]
-        if parts:
-            self._keep(value, torch.stack(parts).any(0).to(self.network.dtype))
+        """Say of a value without gradient where it carries a feature: where what it reads does.
+
+        Beside a result with a gradient, it is a place in what was read: as that does.
+        """
+        shape = self.network.graph.values[value].shape
+        beside = [self.live[v] for v in step.floats if v in self.live]
+        parts = [y.detach() != 0 for y in beside if y.shape[1:] == shape]
+        if not parts:
+            lookup = Lookup(step.node, step.still, step.chooses, self.network.graph, value)
+            read = {at: self.live.get(step.node.inputs[at]) for at in step.data}
+            parts = [lookup.laid(at, x) != 0 for at, x in read.items() if x is not None]
+        self._keep(value, torch.stack(parts).any(0).to(self.network.dtype))
 
 
 _BATCHED = (Role.DATA, Role.SCALE, Role.BIAS)
 _WEIGHTS = {Role.MET, Role.SCALE, Role.BIAS}
 
 
-def _run(step: Step, batch: Mapping[int, Tensor]) -> tuple[Tensor, ...]:
+def _batched(step: Step, batch: Mapping[int, Tensor]) -> tuple[Tensor, ...]:
     """Run an op for all features."""
 
     def run(*operands: Tensor) -> tuple[Tensor, ...]:
@@ -235,6 +237,19 @@ def _multiplied(step: Step, batch: Mapping[int, Tensor]) -> tuple[Tensor, ...]:
     weight, term = step.still[last], batch.get(0) if last == 2 else None
     assert weight is not None
     return (product(step.made, batch[last - 1], weight, term),)
+
+
+def _backward(cost: Tensor) -> None:
+    try:
+        cost.backward()  # type: ignore[no-untyped-call]
+    except (RuntimeError, NotImplementedError) as error:
+        raise _refused("An op has no gradient.", [], error) from error
+
+
+def _refused(sentence: str, at: list[tuple[str, str]], error: Exception) -> TraceError:
+    said = ("torch", str(error).strip().split("\n")[0])
+    hint = "find the interactions without gradients: suture.interactions(suture.trace(subject))"
+    return TraceError(sentence, [*at, said], hint)
 
 
 def _carried(states: Mapping[int, Tensor]) -> int:

@@ -5,9 +5,12 @@ Knows how one is registered and found. Does not know any op: the modules beside 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Literal, TypeVar
 
+import torch
 from torch import Tensor
 from torch._ops import OpOverload
 
@@ -26,11 +29,24 @@ def stand_in(op: OpOverload, repairs: Repairs) -> StandIn:
 
     Its results are those results of the op that are floats, from the first one on.
     """
+    op = _plain(op)
     packet = str(op).rpartition(".")[0]
     done = _done(repairs)
     keys = [(name, when) for when in done for name in (str(op), packet)]
     found = next((_TABLE[key] for key in keys if key in _TABLE), op)
     return _on_order_one(found) if _SCALED.get(packet) in done else found
+
+
+@cache
+def _plain(op: OpOverload) -> OpOverload:
+    """Find the op that gives the same, as a view or with checks: `vmap` knows more of those."""
+    packet, _, overload = str(op).removeprefix("aten.").partition(".")
+    plain = re.sub(r"^_?unsafe_|_copy$", "", packet)
+    found = getattr(torch.ops.aten, plain, None)
+    if plain == packet or found is None or overload not in found.overloads():
+        return op
+    same: OpOverload = getattr(found, overload)
+    return same
 
 
 def _done(repairs: Repairs) -> list[When]:
@@ -68,6 +84,7 @@ def _on_order_one(op: StandIn) -> StandIn:
     return run
 
 
-def same(self: Tensor, **settings: Any) -> Tensor:
-    """Pass a value on."""
-    return self
+def same(**arguments: Any) -> Tensor:
+    """Pass the first argument on."""
+    first: Tensor = next(iter(arguments.values()))
+    return first

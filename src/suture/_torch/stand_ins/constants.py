@@ -39,25 +39,10 @@ def constant_pad(self: Tensor, pad: list[int], value: float = 0) -> Tensor:
     return F.pad(self, pad)
 
 
-# Masks that are data (they come as floats) hide nothing: no gradient tells what they would hide.
-
-
 @instead("aten.masked_fill.Scalar")
 def masked_fill(self: Tensor, mask: Tensor, value: float) -> Tensor:
     """Fill with zeros."""
-    return self if mask.is_floating_point() else self.masked_fill(mask, 0)
-
-
-@instead("aten.masked_fill.Tensor")
-def masked_fill_with(self: Tensor, mask: Tensor, value: Tensor) -> Tensor:
-    """Fill with a value that may carry something."""
-    return where(mask, value, self)
-
-
-@instead("aten.where.self")
-def where(condition: Tensor, self: Tensor, other: Tensor) -> Tensor:
-    """Choose by a constant; by data, either may be chosen."""
-    return self + other if condition.is_floating_point() else torch.where(condition, self, other)
+    return self.masked_fill(mask, 0)
 
 
 # f(x) - f(0), written so that a small x is not lost in rounding.

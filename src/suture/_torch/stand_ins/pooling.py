@@ -64,6 +64,14 @@ def adaptive_max_pool(self: Tensor, output_size: list[int]) -> Tensor:
     return averages
 
 
+@instead("aten.fractional_max_pool2d aten.fractional_max_pool3d", "average")
+def fractional_max_pool(
+    self: Tensor, kernel_size: list[int], output_size: list[int], random_samples: Tensor
+) -> Tensor:
+    """Average windows that share the image evenly."""
+    return adaptive_max_pool(self, output_size)
+
+
 @instead("aten.max_pool2d_with_indices aten.max_pool3d_with_indices", "average")
 def max_pool(
     self: Tensor,

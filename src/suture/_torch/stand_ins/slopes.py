@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from suture._torch.stand_ins._table import instead, same
 
-instead("aten.detach aten.detach_copy aten.clone aten._to_copy aten.native_dropout")(same)
-instead("aten.nan_to_num")(same)
+instead(
+    "aten.detach aten.clone aten.alias aten.lift_fresh aten._to_copy aten.native_dropout "
+    "aten.nan_to_num"
+)(same)
 instead(
     "aten.sqrt aten.rsqrt aten.reciprocal aten.log aten.log2 aten.log10 aten.logit aten.acosh "
     "aten.lgamma aten.digamma"
@@ -42,7 +45,7 @@ def addcdiv(self: Tensor, tensor1: Tensor, tensor2: Tensor, value: float = 1) ->
 # The strides of a batch of probes are not those of the model.
 
 
-@instead("aten.view.default aten._unsafe_view aten.view_copy.default aten._reshape_copy")
+@instead("aten.view.default aten._unsafe_view aten._reshape_copy")
 def view(self: Tensor, size: Sequence[int]) -> Tensor:
     """Read in another shape, in new memory if need be."""
     return self.reshape(tuple(size))
@@ -52,3 +55,35 @@ def view(self: Tensor, size: Sequence[int]) -> Tensor:
 def reshape_alias(self: Tensor, size: Sequence[int], stride: Sequence[int]) -> Tensor:
     """Read in another shape, in new memory if need be."""
     return self.reshape(tuple(size))
+
+
+# What torch's `vmap` has no rule for, or a wrong one.
+
+
+@instead("aten.copy")
+def copy(self: Tensor, src: Tensor, **settings: Any) -> Tensor:
+    """Write over a tensor."""
+    return src.expand_as(self)
+
+
+@instead("aten.slice_scatter")
+def slice_scatter(
+    self: Tensor,
+    src: Tensor,
+    dim: int = 0,
+    start: int | None = None,
+    end: int | None = None,
+    step: int = 1,
+) -> Tensor:
+    """Write over a part of a dim: take its entries from behind all others."""
+    places = torch.arange(self.shape[dim])
+    places[slice(start, end, step)] = self.shape[dim] + torch.arange(src.shape[dim])
+    return torch.cat([self, src], dim).index_select(dim, places)
+
+
+@instead("aten.max_unpool2d aten.max_unpool3d")
+def max_unpool(self: Tensor, output_size: Sequence[int], **settings: Any) -> Tensor:
+    """Write everywhere: the places are data."""
+    space = len(output_size)
+    average = self.flatten(-space).mean(-1)
+    return average.reshape(*average.shape, *(1,) * space).expand(*average.shape, *output_size)
