@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -140,5 +141,35 @@ def test_interactions_for_the_coupling_matcher() -> None:
         PlanError: The coupling matcher finds its own interactions.
 
         hint: give matcher="interactions" to plan by phi alone
+        """
+    )
+
+
+def test_the_interactions_of_other_networks() -> None:
+    """In the wrong order they are refused, with both sides."""
+    source, target = suture.trace(network("x", "v")), suture.trace(network("wind", "x", "v"))
+    phi = suture.interactions(target), suture.interactions(source)
+    action = partial(suture.plan, source, target, matcher="interactions", phi=phi)
+    assert refused(action) == error(
+        """
+        PlanError: The interactions are those of other networks.
+          source   0.weight is f32[7,3] in phi, f32[7,2] in the source
+          target   0.weight is f32[7,2] in phi, f32[7,3] in the target
+
+        hint: give phi=(of source, of target)
+        """
+    )
+
+
+def test_the_interactions_of_one_network_alone() -> None:
+    """Both are needed."""
+    graph = suture.trace(network("x", "v"))
+    phi: Any = suture.interactions(graph)
+    assert refused(lambda: suture.plan(graph, graph, matcher="interactions", phi=phi)) == error(
+        """
+        PlanError: The matcher needs the interactions of the source and of the target.
+          phi      is Interactions
+
+        hint: give phi=(of source, of target)
         """
     )

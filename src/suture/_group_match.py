@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from suture._couple import Units, length
-from suture._errors import MatchError
+from suture._errors import MatchError, PlanError
+from suture._graph import Graph
 from suture._match import Match, along, match, own_names
 from suture._occurrences import ONE_GROUP, STRANGE, Groups, Positions
 from suture._phi import Interactions
@@ -57,6 +58,30 @@ def match_by_groups(source: Units, target: Units, phis: Phis) -> Match:
         if not _agrees(found, (name, dim), placed[name, dim])
     ]
     return replace(found, placed=placed, notes=(*found.notes, *apart))
+
+
+def check_phis(phis: object, source: Graph, target: Graph) -> None:
+    """Refuse interactions that were not found in these two networks.
+
+    Raises:
+        PlanError: naming every parameter that does not fit.
+    """
+    hint = "give phi=(of source, of target)"
+    sentence = "The matcher needs the interactions of the source and of the target."
+    if not isinstance(phis, tuple) or [type(phi) for phi in phis] != [Interactions] * 2:
+        raise PlanError(sentence, [("phi", f"is {type(phis).__name__}")], hint)
+    facts = [
+        (side, f"{name} is {_held(phi, name)} in phi, {graph.tensor(name).type} in the {side}")
+        for side, graph, phi in (("source", source, phis[0]), ("target", target, phis[1]))
+        for name in graph.parameters
+        if _held(phi, name) != graph.tensor(name).type
+    ]
+    if facts:
+        raise PlanError("The interactions are those of other networks.", facts, hint)
+
+
+def _held(phi: Interactions, name: str) -> str:
+    return phi.touched[name].tensor.type if name in phi.touched else "nothing"
 
 
 @dataclass(slots=True, eq=False)

@@ -54,8 +54,15 @@ def pair(source: Graph, target: Graph) -> Pairs:
         hint = "parameters pair by keypath: call the modules alike in both models"
         raise MatchError("The two models have no parameter in common.", shown, hint)
     _same_sides(source, target)
-    both = [{name: name for name in one if name in other} for one, other in _sides(source, target)]
+    both = [
+        {name: name for name in one if name in other and _rank(source, name) == _rank(target, name)}
+        for one, other in _sides(source, target)
+    ]
     return Pairs(tensors, *both)
+
+
+def _rank(graph: Graph, name: str) -> int:
+    return len(graph.tensor(name).shape)
 
 
 def _names(graph: Graph) -> list[str]:

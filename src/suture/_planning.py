@@ -17,7 +17,7 @@ from suture._couple import couple
 from suture._errors import PlanError, demand, near_miss
 from suture._fill import Dim, fill, preserved, runs
 from suture._graph import Graph
-from suture._group_match import Phis, match_by_groups
+from suture._group_match import Phis, check_phis, match_by_groups
 from suture._interactions import interactions
 from suture._match import Match, along
 from suture._match import match as find_match
@@ -55,7 +55,8 @@ def plan(
         matcher: what tells which entry is which: the units that the networks couple, or, as a
             baseline, nothing but the features that reach an entry (the paper's matcher).
         phi: the interactions of source and target for `matcher="interactions"`, from
-            `suture.interactions` or `suture.gradient_interactions`; the former if None.
+            `suture.interactions` or `suture.gradient_interactions`; the former if None. Features
+            that a map was not asked for do not tell entries apart.
 
     Returns:
         The plan. No weight is read; time grows with the number of ops and the sum of the dims.
@@ -63,7 +64,7 @@ def plan(
     Raises:
         MatchError: units of which nobody can say where they come from.
         SchemaError: schemas that do not fit each other.
-        PlanError: something that is not a graph, or no such matcher.
+        PlanError: something that is not a graph, no such matcher, or interactions of others.
         CoupleError: axes that one of the networks ties together disagree.
 
     Example:
@@ -107,8 +108,10 @@ def _matched(source: Graph, target: Graph, matcher: str, phi: Phis | None) -> Ma
         case "coupling", None:
             return find_match(couple(source), couple(target))
         case "interactions", _:
-            phis = phi or (interactions(source), interactions(target))
-            return match_by_groups(couple(source), couple(target), phis)
+            if phi is None:
+                phi = interactions(source), interactions(target)
+            check_phis(phi, source, target)
+            return match_by_groups(couple(source), couple(target), phi)
         case "coupling", _:
             sentence = "The coupling matcher finds its own interactions."
             raise PlanError(sentence, hint='give matcher="interactions" to plan by phi alone')

@@ -241,7 +241,7 @@ def _multiplied(step: Step, batch: Mapping[int, Tensor]) -> tuple[Tensor, ...]:
 
 def _backward(cost: Tensor) -> None:
     try:
-        cost.backward()  # type: ignore[no-untyped-call]
+        cost.backward()
     except (RuntimeError, NotImplementedError) as error:
         raise _refused("An op has no gradient.", [], error) from error
 
