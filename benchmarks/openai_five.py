@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 import resource
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from math import prod
@@ -30,10 +30,10 @@ from dota import EXTRA, Sizes, generic, subject
 from dota.table import Row, publish
 from suture._plan import Sum
 
-RUNS, TIMED, STATES = 5, 16, 4
+RUNS, SAMPLED, STATES = 5, 64, 4
 """How often a row is timed, how many features a timed gradient probes, how many states are run."""
 
-HERO = "enemy_hero.0."
+HEROES = "allied_hero.0.", "enemy_hero.0."
 """What is probed whole to see what a gradient mapping transfers."""
 
 GRADIENTS: dict[str, dict[str, Any]] = {
@@ -99,25 +99,41 @@ def kept() -> float:
 def gradient(name: str) -> Row:
     """Measure a gradient mapping on samples of the features.
 
-    Every run probes its own features of the source. What is transferred is seen on the features of
-    one enemy hero in both models: those of a side share their weights, and nothing else changes.
+    Every run probes its own features of the source, as many as are probed at once. What is
+    transferred is seen on the features of one hero of each side in both models: heroes of a side
+    share their weights, and nothing but their features changes.
     """
     pair, options = models(games=1, steps=2), GRADIENTS[name]
     known = suture.interactions(suture.trace(pair[0]))
     total, probed, beyond, seconds = 0, 0, 0, []
     for run in range(RUNS):
-        names = random.Random(run).sample(known.features, TIMED)
-        start = time.perf_counter()
-        phi = suture.gradient_interactions(pair[0], **options, features=names, seed=run)
-        seconds.append((time.perf_counter() - start) * 2 * len(known.features) / TIMED)
+        names = random.Random(run).sample(known.features, SAMPLED)
+        first, _ = probed_in(pair[0], names[:1], options, run)
+        last, phi = probed_in(pair[0], names, options, run)
+        seconds.append(2 * (first + (last - first) / (SAMPLED - 1) * (len(known.features) - 1)))
         total += phi.total
         beyond += sum(lacking(known, phi, each) for each in names)
         probed += sum(sum(known.parameters(each).values()) for each in names)
-    one, other = (hero(side, options) for side in pair)
     source, target = traced(pair)
+    one, other = (suture.gradient_interactions(s, **options, features=heroes(s)) for s in pair)
     made = suture.plan(source, target, matcher="interactions", phi=(one, other))
     measured = row(made, suture.plan(source, target), tuple(seconds), found=total / probed)
-    return replace(measured, sampled=RUNS * TIMED, beyond=beyond)
+    return replace(measured, sampled=RUNS * SAMPLED, beyond=beyond)
+
+
+def probed_in(
+    side: suture.Subject, names: Sequence[str], options: dict[str, Any], seed: int
+) -> tuple[float, suture.Interactions]:
+    """Probe some features, and say how many seconds it took."""
+    start = time.perf_counter()
+    phi = suture.gradient_interactions(side, **options, features=names, seed=seed)
+    return time.perf_counter() - start, phi
+
+
+def heroes(side: suture.Subject) -> list[str]:
+    """List the features of one hero of each side."""
+    known = suture.interactions(suture.trace(side)).features
+    return [name for name in known if name.startswith(HEROES)]
 
 
 def lacking(known: suture.Interactions, phi: suture.Interactions, feature: str) -> int:
@@ -125,13 +141,6 @@ def lacking(known: suture.Interactions, phi: suture.Interactions, feature: str) 
     return sum(
         bool((phi.mask(name, feature) & ~known.mask(name, feature)).any()) for name in phi.touched
     )
-
-
-def hero(side: suture.Subject, options: dict[str, Any]) -> suture.Interactions:
-    """Probe all features of one hero."""
-    known = suture.interactions(suture.trace(side)).features
-    names = [name for name in known if name.startswith(HERO)]
-    return suture.gradient_interactions(side, **options, features=names)
 
 
 def timed(step: Callable[[], T]) -> tuple[tuple[float, ...], T]:

@@ -44,7 +44,7 @@ class Net(nn.Module):
 
 def apart(one: Interactions, other: Interactions) -> dict[str, int]:
     """Count, by parameter, the interactions that one map has and the other has not."""
-    found = {}
+    found: dict[str, int] = {}
     for name, touched in one.touched.items():
         for feature in one.features:
             left, right = one.mask(name, feature), other.mask(name, feature)

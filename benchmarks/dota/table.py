@@ -100,11 +100,12 @@ def _notes(rows: Mapping[str, Row]) -> Iterator[str]:
     """Say what the figures are of, and what follows from them."""
     boolean, best = rows["boolean"], rows["gradient, positive, average pool"]
     ratio = statistics.mean(best.seconds) / statistics.mean(boolean.seconds)
-    yield f"Seconds: trace, map and couple both models, and plan; {len(boolean.seconds)} runs,"
-    yield f"{os.cpu_count()} cores ({platform.machine()}), torch {torch.__version__}."
-    yield f"`~`: extrapolated from {best.sampled} random features to all of both models."
-    yield f"By gradients, found whole, it takes {ratio:,.0f} times as long as by boolean logic."
     beyond = sum(row.beyond for row in rows.values())
-    yield f"Of what they found, boolean logic lacks {beyond or 'nothing'}."
+    yield f"{len(boolean.seconds)} runs on {os.cpu_count()} cores ({platform.machine()}), torch"
+    yield f"{torch.__version__}. Seconds by boolean logic and coupling: trace, map and couple both"
+    yield "models, and plan. By gradients (`~`): probing both models, extrapolated from"
+    yield f"{best.sampled} random features, set-up apart; what is transferred is seen on all features"
+    yield f"of one hero of each side. It takes {ratio:,.0f} times as long, all repairs made."
+    yield f"Of what gradients found, boolean logic lacks {beyond or 'nothing'}."
     yield "With real weights carried over by coupling, old outputs change by at most"
     yield f"{rows['coupling'].kept:.1e} of the largest."
