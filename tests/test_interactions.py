@@ -186,6 +186,41 @@ def test_a_learned_token() -> None:
     assert places.nonzero()[1].tolist() == [1]
 
 
+def test_a_learned_token_that_meets_data_later() -> None:
+    """It is reached where it first meets data: in a sum over tokens, entry by entry."""
+
+    def summed(m: Any, x: Tensor) -> Any:
+        joined = torch.cat([m.token.expand(len(x), 1, 3), x], dim=1)
+        return m.out(torch.tanh(joined.sum(dim=1)))
+
+    net = Net(summed, token=weights(1, 1, 3), out=nn.Linear(3, 4))
+    names = {"x": {1: [*"pqrst"], 2: ABC}}
+    phi = suture.interactions(suture.trace(subject(net, tokens(), inputs=names)))
+    assert phi.mask("token", "x.q.b").tolist() == [[[False, True, False]]]
+    assert phi.interactions("token") == 3 * 5
+
+
+def test_a_learned_token_and_what_is_computed_of_it_alone() -> None:
+    """A layer that reads it before it meets data is reached through it, one read apart is not."""
+
+    def read(m: Any, x: Tensor) -> Any:
+        layer = m.into(torch.cat([m.token.expand(len(x), 1, 3), x[..., :1].expand_as(x)], dim=1))
+        return m.out(layer)[:, :1] + m.last(x.sum(dim=1))[:, None]
+
+    net = Net(
+        read,
+        token=weights(1, 1, 3),
+        into=nn.Linear(3, 5),
+        out=nn.Linear(5, 4),
+        last=nn.Linear(3, 4),
+    )
+    names = {"x": {2: ABC}}
+    phi = suture.interactions(suture.trace(subject(net, tokens(), inputs=names)))
+    assert phi.mask("token", "x.b").all()
+    assert phi.mask("into.weight", "x.b").all()
+    assert phi.mask("last.weight", "x.b").tolist() == [[False, True, False]]
+
+
 def test_data_written_over_and_beside_parameters() -> None:
     """Of one tensor, each entry carries what was written last, and a written parameter nothing."""
 

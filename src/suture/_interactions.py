@@ -9,7 +9,7 @@ data, the union.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -93,15 +93,20 @@ class Run:
     Attributes:
         carried: value of data -> the sets that it carries.
         touched: value of parameters alone -> the sets that meet it.
+        settled: says what a value carries, given what comes to it.
         own: the values that depend on parameters and constants alone.
+        laid: values of data in which entries of parameters lie that have not met data: those that
+            carry nothing.
     """
 
     graph: Graph
     seen: Features
     sets: Sets
+    settled: Callable[[int, Ids], Ids] = lambda _, ids: ids
     carried: dict[int, Ids] = field(default_factory=dict)
     touched: dict[int, Ids] = field(default_factory=dict)
     own: set[int] = field(init=False)
+    laid: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.own = without_data(self.graph)
@@ -110,7 +115,7 @@ class Run:
         """Carry sets from the inputs to the outputs, again while a state changes."""
         for name, value in self.graph.inputs.items():
             nothing = np.full((1,) * (len(self.graph.values[value].shape) + 1), EMPTY)
-            self.carried[value] = self.seen.inputs.get(name, nothing)
+            self.carried[value] = self.settled(value, self.seen.inputs.get(name, nothing))
         self._sweep()
         while self._remember():
             self._sweep()
@@ -137,13 +142,23 @@ class Run:
         inputs, outputs = ends(bound)
         data = [at for at, value in enumerate(node.inputs) if value in self.carried]
         sets = {at: self._read(node, at) for at in data}
+        lays = False
         for at, value in enumerate(node.inputs):
-            if value in self.own and value not in self.graph.constants:
+            if value in self.laid or (value in self.own and value not in self.graph.constants):
                 met = _met(node.algebra, at, data)
-                self._touch(value, [self._flow(bound, sets[o], inputs[o], inputs[at]) for o in met])
+                arrays = [self._flow(bound, sets[o], inputs[o], inputs[at]) for o in met if o != at]
+                self._touch(value, arrays)
+                lays |= value in self.laid or not met
         for value, end in zip(node.outputs, outputs, strict=True):
             arrays = [self._flow(bound, sets[at], inputs[at], end) for at in data]
-            self.carried[value] = unite(self.sets, arrays)
+            self.carried[value] = self.settled(value, unite(self.sets, arrays))
+            if lays and (self.carried[value] == EMPTY).any():
+                self.laid.add(value)
+            for at in data:
+                if node.inputs[at] in self.laid and not node.algebra[at].moves:
+                    beside = self._flow(bound, sets[at], inputs[at], end)
+                    back = self._flow(bound, beside, end, inputs[at])
+                    self._touch(node.inputs[at], [back])
 
     def _read(self, node: Node, at: int) -> Ids:
         """Read an operand; what is not moved nor an index does not tell its values apart."""
@@ -157,7 +172,9 @@ class Run:
     def _touch(self, value: int, arrays: list[Ids]) -> None:
         known = [self.touched[value]] if value in self.touched else []
         if known or arrays:
-            self.touched[value] = unite(self.sets, [*known, *arrays])
+            met = unite(self.sets, [*known, *arrays])
+            still = self.carried[value] == EMPTY if value in self.laid else True
+            self.touched[value] = np.where(still, met, EMPTY)
 
     def interactions(self) -> Interactions:
         """Say what touches each parameter and buffer."""
@@ -177,14 +194,14 @@ class Run:
         """Give what touches a value made of parameters back to those parameters."""
         for node in reversed(self.graph.nodes):
             met = [v for v in node.outputs if v in self.touched and v not in self.graph.constants]
-            if met and self.own.issuperset(node.inputs):
+            if met and (self.own.issuperset(node.inputs) or not self.laid.isdisjoint(met)):
                 self._give_back(node)
 
     def _give_back(self, node: Node) -> None:
         bound = with_constants(node, self.graph)
         inputs, outputs = ends(bound)
         for value, end in zip(node.inputs, inputs, strict=True):
-            if value not in self.graph.constants:
+            if value in self.laid or (value in self.own and value not in self.graph.constants):
                 pairs = zip(node.outputs, outputs, strict=True)
                 met = [(self.touched[v], start) for v, start in pairs if v in self.touched]
                 self._touch(value, [self._flow(bound, ids, start, end) for ids, start in met])
