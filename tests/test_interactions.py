@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils import parametrizations
 
+import suture
 import worlds
 from interacting import compared, exact
 from laws import law
