@@ -57,6 +57,11 @@ class Row:
         return both
 
 
+def _within(choices: Tensor, size: int) -> Tensor:
+    """Leave out choices that are no entry of an axis: they are another's."""
+    return choices.where(choices < size, ANY)
+
+
 def codes(choices: Tensor, size: int) -> Tensor:
     """Write the values that each feature means as a code: [K, size], ones for `ANY`."""
     return ((choices[:, None] == torch.arange(size)) | (choices == ANY)[:, None]).float()
@@ -69,12 +74,14 @@ class Lookup:
     Attributes:
         still: per operand its value, of those that are no data.
         chooses: the operands with data that choose.
+        choices: the value that each feature means by them, or `ANY`: i64[K].
         value: the result.
     """
 
     node: Node
     still: Sequence[Tensor | None]
     chooses: Sequence[int]
+    choices: Tensor
     graph: Graph
     value: int
 
@@ -94,11 +101,12 @@ class Lookup:
         Returns:
             [K, ...] as the result.
         """
-        x, dims = self._picked(x, _dims(self.node.bound.inputs[at]))
         own = _dims(self.node.bound.inputs[at])
-        return self._on_result(x, dims, [dim for dim in own if self._is_mixed(at, dim)])
+        x, dims = self._picked(x, own)
+        found = self._on_result(x, dims, [dim for dim in own if self._is_mixed(at, dim)])
+        return self._where_it_chooses(at, found)
 
-    def row(self, at: int, choices: Tensor) -> Row:
+    def row(self, at: int) -> Row:
         """Choose from an operand without data along the axes that data indexes."""
         table, dims = self.still[at], _dims(self.node.bound.inputs[at])
         assert table is not None
@@ -109,7 +117,7 @@ class Lookup:
             if not indexed.isdisjoint(name for part in dim for name in part)
         )
         size = table.shape[looked_up[0]] if len(looked_up) == 1 else 0
-        choices = choices.where(choices < size, ANY)  # beyond it, they are another table's
+        choices = _within(self.choices, size)
         average = table.mean(looked_up) if looked_up else table
         entries = average.expand(len(choices), *average.shape).clone()
         single = (choices != ANY).nonzero()[:, 0]
@@ -134,7 +142,19 @@ class Lookup:
         shape = [sizes[dim] for dim in both]
         product = _along(gate, chooses, both, shape) * _along(entries, dims, both, shape)
         mixed = [name for name in both if name in chooses and self._is_mixed(at, name)]
-        return self._on_result(product, both, mixed)
+        return self._where_it_chooses(at, self._on_result(product, both, mixed))
+
+    def _where_it_chooses(self, at: int, x: Tensor) -> Tensor:
+        """Of what goes where an operand says, keep what goes to the values that are meant."""
+        wanted = _dims(self.node.bound.outputs[self.node.outputs.index(self.value)])
+        axis = ((self.node.bound.inputs[at].values or "",),)
+        if axis not in wanted:
+            return x
+        dim = wanted.index(axis) + 1
+        around = [1] * x.ndim
+        around[0], around[dim] = x.shape[0], x.shape[dim]
+        meant = codes(_within(self.choices, x.shape[dim]), x.shape[dim])
+        return x * meant.reshape(around).to(x.dtype)
 
     def _on_result(self, x: Tensor, dims: tuple[Dim, ...], mixed: Sequence[Dim]) -> Tensor:
         wanted = _dims(self.node.bound.outputs[self.node.outputs.index(self.value)])

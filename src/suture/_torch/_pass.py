@@ -165,6 +165,10 @@ class Pass:
         meant = meant.reshape(-1, *(1,) * (len(shape) - 1), shape[-1])
         self.live[coded] = self.live[ids][..., None] * meant
 
+    def _lookup(self, step: Step, value: int) -> Lookup:
+        choices = self._choices([step.node.inputs[at] for at in step.chooses])
+        return Lookup(step.node, step.still, step.chooses, choices, self.network.graph, value)
+
     def _choices(self, indices: Sequence[int]) -> Tensor:
         """Give the values that features mean, if these integers tell them apart."""
         choices = self.fed.choices
@@ -173,13 +177,12 @@ class Pass:
     def _choose(self, step: Step) -> None:
         """Let every entry of data be chosen, and of weights where that is what is fed."""
         node, value = step.node, step.floats[0]
-        lookup = Lookup(node, step.still, step.chooses, self.network.graph, value)
+        lookup = self._lookup(step, value)
         live = {at: self.live[node.inputs[at]] for at in step.data if node.inputs[at] in self.live}
         chooses = [at for at in step.chooses if at in live]
         found = [lookup.laid(at, x) for at, x in live.items() if at not in chooses]
-        choices = self._choices([node.inputs[at] for at in chooses])
         for table in lookup.tables if chooses else ():
-            row = lookup.row(table, choices)
+            row = lookup.row(table)
             self._watch_row(node.inputs[table], row)
             found += [lookup.chosen(row, at, live[at]) for at in chooses]
         if step.made.arguments.get("value"):  # a number that is written
@@ -206,7 +209,7 @@ class Pass:
         beside = [self.live[v] for v in step.floats if v in self.live]
         parts = [y.detach() != 0 for y in beside if y.shape[1:] == shape]
         if not parts:
-            lookup = Lookup(step.node, step.still, step.chooses, self.network.graph, value)
+            lookup = self._lookup(step, value)
             read = {at: self.live.get(step.node.inputs[at]) for at in step.data}
             parts = [lookup.laid(at, x) != 0 for at, x in read.items() if x is not None]
         self._keep(value, torch.stack(parts).any(0).to(self.network.dtype))

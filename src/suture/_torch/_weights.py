@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Set
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,7 +46,9 @@ class Weights:
     def _met(self, entries: Tensor) -> Tensor:
         if not entries.is_floating_point() or not entries.numel():
             return entries
-        if not entries.sum().isfinite():
+        # Numpy goes through a transposed matrix in the order of its memory, torch does not.
+        least, most = entries.numpy().min(), entries.numpy().max()
+        if not np.isfinite(least) or not np.isfinite(most):
             entries = entries.nan_to_num(nan=1, posinf=1, neginf=1)
-        negative = self.repairs.init == "positive" and bool(entries.min() < 0)
-        return entries.abs() if negative else entries
+            least = entries.numpy().min()
+        return entries.abs() if self.repairs.init == "positive" and least < 0 else entries
