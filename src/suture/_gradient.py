@@ -38,13 +38,13 @@ def gradient_interactions(
     repairs less is found.
 
     It is done on weights drawn anew, in the precision of the model but no less than single, on the
-    CPU; the model's own weights are never read, and it is left as it was. Whatever would make
-    zeros carry a feature counts as zero: biases and constants that are added, f(0) of any op, rows
-    of a table that no integer chooses, and weights laid beside data, so that nothing is found of
-    attention that starts from a learned token. An integer without named values may choose any row, so
-    the average of all rows stands for it; a named value chooses its own. Comparisons, and integers
-    made from floats, have no gradient; of a mask that is data, both sides are seen. Square roots,
-    logarithms and divisors count as factors: their slope at zero tells nothing.
+    CPU; the model's own weights are never read, and it is left as it was. Whatever would make zeros
+    carry a feature counts as zero: biases and constants that are added, f(0) of any op, rows of a
+    table that no integer chooses, and weights laid beside data, so that nothing is found of
+    attention that starts from a learned token. An integer without named values may choose any row,
+    so the average of all rows stands for it; a named value chooses its own. Comparisons, and
+    integers made from floats, have no gradient; of a mask that is data, both sides are seen. Square
+    roots, logarithms and divisors count as factors: their slope at zero tells nothing.
 
     Time grows with features times the ops of the network; memory with a batch of features and the
     distinct answers, never with features times parameter entries. Buffers that a state dict holds
