@@ -233,6 +233,13 @@ def test_a_number() -> None:
     assert phi.total == 2
 
 
+def test_a_part_without_entries() -> None:
+    """What is laid beside the rest of a parameter, and is nothing, reaches none of it."""
+    net = Net(lambda m, x: torch.cat([m.w, m.w[:, 4:]], dim=1) * x[:3], w=weights(3, 4))
+    phi = exact(subject(net, torch.randn(5, 4), inputs={"x": {0: [*"pqrst"], 1: [*"abcd"]}}))
+    assert phi.total == 12
+
+
 def test_nothing_along_a_dim() -> None:
     """A parameter may have no entries, and an input none to see."""
     net = Net(lambda m, x, y: torch.cat([x @ m.none, x @ m.w, y], dim=1), none=weights(3, 0))

@@ -127,6 +127,8 @@ def unite(sets: Sets, arrays: Sequence[Ids]) -> Ids:
 def _meets(bound: Bound, start: Piece, source: End, stop: Piece, target: End) -> bool:
     """Whether two pieces hold common entries: a part of a sum meets only itself."""
     ours, theirs = frozenset(start.names), frozenset(stop.names)
+    if any(bound.sizes.get(name) == 0 for name in ours):
+        return False
     if any((name in ours) != (name in theirs) for name in source.axes & target.axes):
         return False
     ties = [tie for name in start.names if name not in theirs for tie in _ties(bound, name)]

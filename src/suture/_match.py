@@ -61,6 +61,12 @@ class Match:
         """Target name -> source name, of all tensors that both sides have."""
         return {**self.pairs.tensors, **self.pairs.inputs, **self.pairs.outputs}
 
+    def classes(self, at: Dim) -> tuple[Class, Class]:
+        """Give the axis class of a dim of a shared tensor, source and target."""
+        name, dim = at
+        theirs, ours = self.source.classes[self.shared[name]][dim], self.target.classes[name][dim]
+        return self.source.axes.find(theirs), self.target.axes.find(ours)
+
     def layouts(self, at: Dim) -> tuple[Layout, Layout]:
         """Give a dim of a shared tensor in units, source and target."""
         name, dim = at
@@ -141,7 +147,7 @@ def by_name(source: Units, target: Units) -> Match:
     _by_name(partner, *names)
     nothing = np.zeros(source.count, np.bool_), np.zeros(target.count, np.bool_)
     partners = Partners(partner, np.arange(source.count), nothing)
-    reached = reach(source.graph, target.graph)
+    reached = reach(source, target)
     aligned = _alignments(source, target, {**pairs.tensors, **pairs.inputs, **pairs.outputs})
     return Match(source, target, pairs, partners, aligned, names, used, reached)
 
@@ -180,7 +186,7 @@ def groups_along(match: Match, name: str, dim: int) -> Groups:
         if _is_along(units[0], their, at, member[0]) and _is_along(units[1], our, at, member[1])
     ]
     theirs, ours = (
-        [reach.at_birth(side.axes, axis), *(reach.along(*pair[place]) for pair in tensors)]
+        [reach.at_birth(axis), *(reach.along(*pair[place]) for pair in tensors)]
         for place, (reach, side, axis) in enumerate(zip(match.reach, units, member, strict=True))
     )
     return _joint(theirs, ours)

@@ -15,6 +15,7 @@ import numpy as np
 from suture._fill import preserved
 from suture._match import Match
 from suture._plan import Note, Placement, TensorPlan
+from suture._positional import may_move
 from suture._side import READ, Side, sides
 from suture._strange import Maps, Spread, spreads
 from suture._trail import moved
@@ -62,7 +63,8 @@ def promise(
         *_set_apart(tensors),
         *_removed(match),
     ]
-    if all(note.kind != "inexact" for note in notes):
+    exact = all(note.kind != "inexact" for note in notes)
+    if exact and may_move(match, maps, (*inputs, *outputs)):
         notes += _moved(match, (source, target), outputs, maps)
     return tuple(dict.fromkeys(notes))
 

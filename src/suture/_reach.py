@@ -1,12 +1,11 @@
 """Reach: which features that both schemas know reach each position along an axis, on both sides.
 
-Knows feature groups of positions, comparable between the sides. Does not know units (`_signature`)
-nor what follows for positions (`_occurrences`).
+Knows feature groups of positions, comparable between the sides. Does not know which units belong
+together (`_signature`) nor what follows for positions (`_occurrences`).
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -14,7 +13,9 @@ import numpy as np
 
 from suture._axes import Axes, Class
 from suture._bind import Bound, Part
+from suture._couple import Units
 from suture._features import Features, common
+from suture._flow import unite
 from suture._graph import Graph
 from suture._interactions import Run
 from suture._occurrences import STRANGE
@@ -30,19 +31,20 @@ class Reach:
 
     Attributes:
         graph: the side's graph.
+        axes: its axis classes.
         features: the features that both schemas know, and one for all others.
         sets: the sets of both sides, so that equal groups have equal numbers.
         tells: whether there is more than one feature to tell groups apart by.
     """
 
     graph: Graph
+    axes: Axes
     features: Features
     sets: Sets
     tells: bool
     _apart: Graph | None = None
-    _run: Run | None = None
-    _touched: Mapping[str, Touched] = field(default_factory=dict)
-    _born: dict[Class, tuple[int, int]] = field(default_factory=dict)
+    _touched: Mapping[str, Touched] | None = None
+    _born: dict[Class, Ids] = field(default_factory=dict)
 
     @property
     def apart(self) -> Graph:
@@ -63,57 +65,56 @@ class Reach:
         """
         if not self.tells:
             return NO_GROUP
-        self._flown()
-        return self._known(self._touched[name].sets, dim) if name in self._touched else NO_GROUP
+        touched = self._flown()
+        return self._known(touched[name].sets, dim) if name in touched else NO_GROUP
 
-    def at_birth(self, axes: Axes, member: Class) -> Ids:
+    def at_birth(self, member: Class) -> Ids:
         """Give the group of each position along an axis where data first has it.
 
-        Later everything may have reached every position: a stream that layers add to. What lays
-        such streams end to end has the groups of where they begin.
-
         Args:
-            axes: the axis classes of the graph.
-            member: one of them.
+            member: an axis class of the graph.
 
         Returns:
             Sets i64[size], or i64[1] where all positions have one; `STRANGE` among them.
         """
         if not self.tells:
             return NO_GROUP
-        if not self._born:
-            self._born = _births(axes, self._flown())
-        value, dim = self._born.get(axes.find(member), (None, 0))
-        if value is None:
-            return NO_GROUP
-        own = self._known(self._flown().carried[value][..., 0], dim)
-        return self._by_part(axes, axes.find(member), own)
-
-    def _by_part(self, axes: Axes, member: Class, own: Ids) -> Ids:
-        """Tell positions apart by where their part of an axis begins, if nothing else does.
-
-        A part that occurs twice begins once, and so tells nothing of the second.
-        """
-        parts = [part for m in axes.made_of(member) if m.kind == "sum" for part in m.parts]
-        once = {part for part, count in Counter(parts).items() if count == 1}
-        found, start = np.broadcast_to(own, axes.sizes[member]), 0
-        for part in parts if sum(axes.sizes[part] for part in parts) == len(found) else ():
-            at = slice(start, start := start + axes.sizes[part])
-            begun = self.at_birth(axes, part) if part in once else NO_GROUP
-            if len(begun) > 1 and (found[at] == found[at][:1]).all():
-                found = np.concatenate([found[: at.start], begun, found[at.stop :]])
-        return found if (found != found[:1]).any() else own
+        self._flown()
+        born = self._born.get(self.axes.find(member), NO_GROUP)
+        return known(self.sets, born)
 
     def _known(self, ids: Ids, dim: int) -> Ids:
-        sets = np.moveaxis(ids, dim, 0)
-        return known(self.sets, self.sets.union(sets.reshape(sets.shape[0], -1)))
+        return known(self.sets, self._united(ids, dim))
 
-    def _flown(self) -> Run:
-        if self._run is None:
-            self._run = Run(self.apart, self.features, self.sets)
-            self._run.forward()
-            self._touched = self._run.interactions().touched
-        return self._run
+    def _united(self, ids: Ids, dim: int) -> Ids:
+        sets = np.moveaxis(ids, dim, 0)
+        return self.sets.union(sets.reshape(sets.shape[0], -1))
+
+    def _flown(self) -> Mapping[str, Touched]:
+        if self._touched is None:
+            run = Run(self.apart, self.features, self.sets, self._settled)
+            run.forward()
+            self._touched = run.interactions().touched
+        return self._touched
+
+    def _settled(self, value: int, ids: Ids) -> Ids:
+        """Tell entries apart by where their axes begin, where all have reached all of them.
+
+        So they are behind attention, or in a stream that layers add to.
+        """
+        members = [self.axes.find(member) for member in self.axes.dims[value]]
+        for dim, member in enumerate(members):
+            if member not in self._born:
+                self._born[member] = self._united(ids, dim)
+        born = [self._born[member] for member in members]
+        told = {dim: groups for dim, groups in enumerate(born) if len(groups) > 1}
+        if all(ids.shape[dim] > 1 for dim in told):
+            return ids
+        shape = [1] * ids.ndim
+        marks = [
+            groups.reshape(*shape[:dim], -1, *shape[dim + 1 :]) for dim, groups in told.items()
+        ]
+        return np.where(ids == EMPTY, EMPTY, unite(self.sets, marks))
 
 
 def _unmixed(graph: Graph) -> Graph:
@@ -134,24 +135,18 @@ def _dims(dims: tuple[tuple[Part, ...], ...]) -> tuple[tuple[Part, ...], ...]:
     )
 
 
-def _births(axes: Axes, run: Run) -> dict[Class, tuple[int, int]]:
-    """Find the first value of data that has each axis, and its dim."""
-    found: dict[Class, tuple[int, int]] = {}
-    for value in sorted(run.carried):
-        for dim, member in enumerate(axes.dims[value]):
-            found.setdefault(axes.find(member), (value, dim))
-    return found
-
-
 def known(sets: Sets, ids: Ids) -> Ids:
     """Leave the last feature, which stands for all that one side alone knows, out of sets."""
     kept = sets.without_last(ids)
     return np.where((kept == EMPTY) & (ids != EMPTY), STRANGE, kept)
 
 
-def reach(source: Graph, target: Graph) -> tuple[Reach, Reach]:
+def reach(source: Units, target: Units) -> tuple[Reach, Reach]:
     """Prepare the feature groups of two graphs."""
-    theirs, ours = common(source, target)
+    theirs, ours = common(source.graph, target.graph)
     met = np.concatenate([ids.ravel() for side in (theirs, ours) for ids in side.inputs.values()])
     sets, tells = Sets(len(theirs.names)), len(np.unique(met)) > 1
-    return Reach(source, theirs, sets, tells), Reach(target, ours, sets, tells)
+    return (
+        Reach(source.graph, source.axes, theirs, sets, tells),
+        Reach(target.graph, target.axes, ours, sets, tells),
+    )

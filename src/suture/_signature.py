@@ -55,7 +55,7 @@ class Signed:
 
     def group(self, column: Column) -> int:
         """Find the features, as a set, that reach an axis where it begins."""
-        born = self.reach.at_birth(self.units.axes, int(self.units.atom[column[0]]))
+        born = self.reach.at_birth(int(self.units.atom[column[0]]))
         known = born[born != STRANGE]
         if not known.any():
             return STRANGE if len(known) < len(born) else EMPTY

@@ -79,7 +79,9 @@ class Trail:
         rows: table that constants choose from -> what its rows are called.
         unread: what parameters leave unread.
         marks: the marks of both sides.
+        sums: the ops that add or multiply entries, which stand in no order.
         carried: value of data -> the trails of its entries.
+        chains: value of data -> the sum or product that it is part of, `""` if of none.
         laid: value that depends on no data -> what its entries leave, where they differ.
         read: parameter and dim -> the trails that it reads along it.
     """
@@ -90,7 +92,9 @@ class Trail:
     rows: Mapping[int, Sequence[str]]
     unread: Unread
     marks: Marks
+    sums: frozenset[str]
     carried: dict[int, Ids] = field(default_factory=dict)
+    chains: dict[int, str] = field(default_factory=dict)
     laid: dict[int, Ids] = field(default_factory=dict)
     read: dict[tuple[str, int], list[Ids]] = field(default_factory=lambda: defaultdict(list))
 
@@ -101,6 +105,7 @@ class Trail:
             nothing = np.full((1,) * (len(self.graph.values[value].shape) + 1), EMPTY)
             ids = features.inputs.get(name, nothing)
             self.carried[value] = np.where(ids == last, EMPTY, ids)
+            self.chains[value] = ""
         reads = self._reads()
         for number, node in enumerate(self.graph.nodes):
             self._lay(node)
@@ -159,18 +164,40 @@ class Trail:
         return np.array(marks).reshape(-1, *(1,) * rank)
 
     def _pass(self, number: int, node: Node) -> None:
-        read = {at: self._read(number, node, at) for at in self._data(node)}
-        laid = {at: self.laid[value] for at, value in enumerate(node.inputs) if value in self.laid}
         op = self.side.computes(self.side.units.graph.nodes[number])
-        met = {
-            name for v in node.inputs for tag in self.side.parameters.get(v, ()) for name, _ in tag
-        }
-        names = [self.marks.of(self.called[name]) for name in met if name in self.called]
+        chain = self._chain(node, op)
+        read = {at: self._ended(number, node, at, chain) for at in self._data(node)}
+        laid = {at: self.laid[value] for at, value in enumerate(node.inputs) if value in self.laid}
+        names = [self.marks.of(name) for name in self._met(node)]
         for place, value in enumerate(node.outputs):
             ids = self._flow(node, place, read)
             whole = self._with(ids, [self._flow(node, place, laid)] if laid else [])
-            made = whole if op is None else self.marks.of(op, whole)
-            self.carried[value] = np.where(ids == EMPTY, EMPTY, self._with(made, names))
+            if op is not None:
+                whole = (
+                    self._with(whole, [self.marks.of(op)]) if chain else self.marks.of(op, whole)
+                )
+            self.carried[value] = np.where(ids == EMPTY, EMPTY, self._with(whole, names))
+            self.chains[value] = chain
+
+    def _chain(self, node: Node, op: str | None) -> str:
+        """Name the sum or product that a node is part of, in whatever order; `""` if of none."""
+        if op is not None:
+            packet = node.op.rpartition(".")[0]
+            return packet if packet in self.sums else ""
+        before = {self.chains[node.inputs[at]] for at in self._data(node)}
+        return before.pop() if len(before) == 1 else ""
+
+    def _ended(self, number: int, node: Node, at: int, chain: str) -> Ids:
+        """Read an operand; a sum or product that goes no further is one mark."""
+        ids, before = self._read(number, node, at), self.chains[node.inputs[at]]
+        if before in ("", chain):
+            return ids
+        return np.where(ids == EMPTY, EMPTY, self.marks.of(before, ids))
+
+    def _met(self, node: Node) -> set[str]:
+        """Name the parameters that meet the data of a node, as in the source."""
+        tags = [tag for value in node.inputs for tag in self.side.parameters.get(value, ())]
+        return {self.called[name] for tag in tags for name, _ in tag if name in self.called}
 
     def _with(self, ids: Ids, more: Sequence[Ids]) -> Ids:
         return unite(self.marks.sets, [ids, *(m.reshape(m.shape or (1,) * ids.ndim) for m in more)])
@@ -229,6 +256,16 @@ def _chosen(node: Node, graph: Graph) -> Iterator[int]:
             yield at
 
 
+def _sums(graph: Graph) -> Iterator[str]:
+    """Name the ops that add or multiply entries, which stand in no order."""
+    for node in graph.nodes:
+        inputs, outputs = ends(node.bound)
+        kept = frozenset().union(*(end.axes for end in outputs))
+        meetings = {algebra.meeting for algebra in node.algebra}
+        if meetings in ({"add"}, {"mul"}) and all(end.axes <= kept for end in inputs):
+            yield node.op.rpartition(".")[0]
+
+
 def moved(
     match: Match, sides: tuple[Side, Side], outputs: Iterable[Placement], maps: Maps
 ) -> list[str]:
@@ -272,8 +309,9 @@ def _trails(match: Match, sides: tuple[Side, Side], maps: Maps) -> tuple[Trail, 
     called = {name: name for name in pairs.values()}, pairs
     left = unread(match, maps)
     marks = Marks(len(seen[0].features.names))
+    sums = frozenset(op for side in sides for op in _sums(side.units.graph))
     theirs, ours = (
-        Trail(sides[i], seen[i].apart, called[i], _rows(match, maps)[i], left[i], marks)
+        Trail(sides[i], seen[i].apart, called[i], _rows(match, maps)[i], left[i], marks, sums)
         for i in (0, 1)
     )
     for trail, reach in zip((theirs, ours), seen, strict=True):
