@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isinf
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -30,6 +32,21 @@ def chosen(self: Tensor, dim: int = -1, keepdim: bool = False, k: int = 1) -> Te
 def chosen_of_all(self: Tensor) -> Tensor:
     """Average all."""
     return self.mean()
+
+
+@instead("aten.linalg_vector_norm", "average")
+def vector_norm(
+    self: Tensor,
+    ord: float = 2,
+    dim: Any = None,
+    keepdim: bool = False,  # noqa: FBT002 (torch's own)
+    **settings: Any,
+) -> Tensor:
+    """Average sizes, where the norm is the largest or the least of them."""
+    if not isinf(ord):
+        norm: Tensor = torch.linalg.vector_norm(self, ord, dim, keepdim)
+        return norm
+    return self.abs().mean(tuple(range(self.ndim)) if dim is None else dim, keepdim=keepdim)
 
 
 @instead("aten.sort", "average")
