@@ -195,8 +195,8 @@ def test_a_learned_token_that_meets_data_later() -> None:
         return m.out(torch.tanh(joined.sum(dim=1)))
 
     net = Net(summed, token=weights(1, 1, 3), out=nn.Linear(3, 4))
-    names = {"x": {1: [*"pqrst"], 2: ABC}}
-    phi = suture.interactions(suture.trace(subject(net, tokens(), inputs=names)))
+    seen = subject(net, tokens(), inputs={"x": {1: [*"pqrst"], 2: ABC}})
+    phi = suture.interactions(suture.trace(seen))
     assert phi.mask("token", "x.q.b").tolist() == [[[False, True, False]]]
     assert phi.interactions("token") == 3 * 5
 
@@ -215,15 +215,14 @@ def test_a_learned_token_and_what_is_computed_of_it_alone() -> None:
         out=nn.Linear(5, 4),
         last=nn.Linear(3, 4),
     )
-    names = {"x": {2: ABC}}
-    phi = suture.interactions(suture.trace(subject(net, tokens(), inputs=names)))
+    phi = suture.interactions(suture.trace(subject(net, tokens(), inputs={"x": {2: ABC}})))
     assert phi.mask("token", "x.b").all()
     assert phi.mask("into.weight", "x.b").all()
     assert phi.mask("last.weight", "x.b").tolist() == [[False, True, False]]
 
 
 def test_data_written_over_and_beside_parameters() -> None:
-    """Of one tensor, each entry carries what was written last, and a written parameter nothing."""
+    """Of one tensor, each entry is what was written last; what reads all brings all together."""
 
     def written(m: Any, x: Tensor) -> Any:
         y = torch.zeros(len(x), 5, dtype=x.dtype)
@@ -234,7 +233,7 @@ def test_data_written_over_and_beside_parameters() -> None:
 
     net = Net(written, p=weights(2), q=weights(), r=weights(), out=nn.Linear(5, 4))
     phi = exact(subject(net, given(), inputs={"x": ABC}))
-    assert phi.parameters("x.a") == {"r": 1, "out.weight": 4, "out.bias": 4}
+    assert phi.parameters("x.a") == {"p": 2, "q": 1, "r": 1, "out.weight": 4, "out.bias": 4}
     assert phi.parameters("x.b") == {}
 
 
