@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import suture
 from measured import carried, notes
+from modules import generic_
 from refusals import error, refused
 from suture import Schema, Subject
 

@@ -87,7 +87,8 @@ def test_rows_of_a_table_that_are_chosen_in_order() -> None:
 
     def placed(m: Any, x: Tensor) -> Tensor:
         parts = torch.stack([*x.unbind(-1)], 1)[..., None]
-        return (parts * m.at(torch.arange(x.shape[1]))).flatten(1)
+        found: Tensor = (parts * m.at(torch.arange(x.shape[1]))).flatten(1)
+        return found
 
     old, new = (net(placed, names, at=nn.Embedding(len(names), 3)) for names in ("abcd", "dbca"))
     plan, apart = carried(old, new)
