@@ -43,7 +43,7 @@ class Row:
     Attributes:
         found: the share of all interactions that it finds; None where it does not look for them.
         transferred: the share of the target's parameter entries that come from the source.
-        misplaced: how many of those come from another place than they should.
+        misplaced: how many of those in the layers of enemy heroes come from a wrong place.
         seconds: the whole surgery, of every run.
         peak: the largest memory of the process in bytes.
         sampled: how many features stand for all, None if all were probed.
@@ -104,8 +104,8 @@ def _notes(rows: Mapping[str, Row]) -> Iterator[str]:
     yield f"{len(boolean.seconds)} runs on {os.cpu_count()} cores ({platform.machine()}), torch"
     yield f"{torch.__version__}. Seconds by boolean logic and coupling: trace, map and couple both"
     yield "models, and plan. By gradients (`~`): probing both models, extrapolated from"
-    yield f"{best.sampled} random features, set-up apart; what is transferred is seen on all"
-    yield "features of one hero of each side. All repairs made, it takes"
+    yield f"{best.sampled} random features, set-up apart; what is misplaced is seen on all"
+    yield "features of one enemy hero, in the layers of enemy heroes. All repairs made, it takes"
     yield f"{ratio:,.0f} times as long."
     yield f"Of what gradients found, boolean logic lacks {beyond or 'nothing'}."
     yield "With real weights carried over by coupling, old outputs change by at most"
