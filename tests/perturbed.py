@@ -2,17 +2,21 @@
 
 Knows features and how they are changed. Does not know any axis spec, nor that there are any.
 
-A parameter entry meets a feature where an op has an operand made of parameters alone beside others
-that carry data (`watched`). If the op's response to the operand (what moves with its entries)
-depends on data, an entry meets the features that change its response; if it never does, the operand
-is added, and an entry meets the features that change the results that it moves. What is only laid
-beside data shares no result with it. A changed feature is compared with all of some other states:
-an integer's value v with other values, so that what shows belongs to v.
+All inputs are spoiled once (they are no numbers): what is a number still, is made of parameters
+alone. Such an entry of an operand meets a feature where an op brings it together with data. If the
+response of the op's results to the entry depends on data, it meets the features that change the
+response; if it never does, the entry is added, and meets the features that change the results that
+it moves. What is only laid beside data shares no result with it. What meets is given back to the
+parameters that it is made of.
+
+A changed feature is compared with all of some other states: an integer's value v with other values,
+so that what shows belongs to v.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
@@ -23,9 +27,10 @@ from torch import Tensor
 from suture import Subject
 from suture._schema import resolve
 from suture._torch._arguments import inputs, replaced
-from watched import Call, Mask, Parts, Watch, weights
+from watched import Again, Call, Mask, Watch, weights
 
 Inputs = Mapping[str, Tensor]
+Calls = Mapping[int, Call]
 Masks = dict[tuple[str, str], Mask]
 """Parameter and feature that meet -> at which of the parameter's entries, in its shape."""
 
@@ -79,8 +84,10 @@ class Observed:
         base: the state that others are changes of.
         high: keypath of an integer input -> the number of its values.
         stream: where numbers are drawn from.
+        spoiled: what is seen where inputs are no numbers.
+        own: step and place of an operand -> which of its entries are made of parameters alone.
         elsewhere: what is seen of a state that has nothing in common with the base.
-        parts: what operands are made of.
+        again: the base, run again.
     """
 
     subject: Subject
@@ -88,31 +95,48 @@ class Observed:
     base: Inputs
     high: Mapping[str, int]
     stream: torch.Generator
-    elsewhere: list[Call] = field(init=False)
-    parts: Parts = field(init=False)
-    _states: dict[Feature | None, list[Call]] = field(default_factory=dict)
-    _added: dict[tuple[int, int], bool] = field(default_factory=dict)
+    spoiled: Calls = field(init=False)
+    own: dict[tuple[int, int], Tensor] = field(init=False)
+    elsewhere: Calls = field(init=False)
+    again: Again = field(init=False)
+    _states: dict[Feature | None, Calls] = field(default_factory=dict)
+    _added: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        watch = self._run(self.base)
-        self.parts, self._states[None] = Parts(self.held, watch), watch.calls
-        self.elsewhere = self._run(_inputs(self.subject, self.high, self.stream)).calls
+        none = {name: _spoil(t.clone()) for name, t in self.base.items()}
+        self.spoiled = self._run(none, range(sys.maxsize), _spoil).calls
+        self.own = {
+            (step, place): ~call.leaves[place].isnan().flatten()
+            for step, call in self.spoiled.items()
+            for place in call.operands
+            if not call.leaves[place].isnan().all()
+        }
+        given = {name: tensor.clone() for name, tensor in self.base.items()}
+        watch = self._noted(given)
+        before = {given[name]: tensor for name, tensor in self.base.items()}
+        self.again, self._states[None] = Again(self.held, before, watch), watch.calls
+        self.elsewhere = self._noted(_inputs(self.subject, self.high, self.stream)).calls
 
-    def _run(self, given: Inputs) -> Watch:
+    def _noted(self, given: Inputs) -> Watch:
+        return self._run(given, {step for step, _ in self.own}, lambda _: None)
+
+    def _run(
+        self, given: Inputs, noted: Container[int], choose: Callable[[Tensor], object]
+    ) -> Watch:
         args, kwargs = replaced(self.subject, given)
         call = self.subject.call or (lambda model, *a, **k: model(*a, **k))
-        watch = Watch(given.values(), self.held.values())
+        watch = Watch(given.values(), self.held.values(), noted, choose)
         torch.default_generator.manual_seed(0)
         with watch:
             call(self.subject.model, *args, **kwargs)
         return watch
 
-    def state(self, feature: Feature | None) -> list[Call]:
+    def state(self, feature: Feature | None) -> Calls:
         """Give the calls in the base, or where one feature is changed."""
         if feature not in self._states:
             assert feature is not None
-            self._states[feature] = self._run(self._changed(feature)).calls
-            assert len(self._states[feature]) == len(self.state(None))
+            self._states[feature] = self._noted(self._changed(feature)).calls
+            assert self._states[feature].keys() == self.state(None).keys()
         return self._states[feature]
 
     def _changed(self, feature: Feature) -> Inputs:
@@ -122,13 +146,18 @@ class Observed:
         new = ~old if old.dtype is torch.bool else _drawn(old, 2, self.stream)
         return feature.put(self.base, new)
 
-    def is_added(self, number: int, place: int) -> bool:
-        """Whether an operand moves the results of a call alike on any data."""
-        if (number, place) not in self._added:
-            here, there = self.state(None)[number], self.elsewhere[number]
-            alike = not _differ(here.response(place), there.response(place)).any()
-            self._added[number, place] = alike
-        return self._added[number, place]
+    def added(self, step: int, place: int) -> Tensor:
+        """Say which entries of an operand move the results of a call alike on any data.
+
+        Of an operand made of parameters alone, none do unless all do: a factor stays one where it
+        multiplies what is no data.
+        """
+        if (step, place) not in self._added:
+            here, there = self.state(None)[step], self.elsewhere[step]
+            alike = ~_differ(here.response(place), there.response(place))
+            alike &= ~self.spoiled[step].response(place).isnan() & (not here.chosen)
+            self._added[step, place] = alike & (not self.own[step, place].all() or alike.all())
+        return self._added[step, place]
 
     def contrasts(self, feature: Feature) -> list[tuple[Feature, list[Feature | None]]]:
         """List changes that show a feature, each with the states that it differs from."""
@@ -140,6 +169,10 @@ class Observed:
         others = [{(value + step) % count for step in (1, 2)} - {value} for value in values]
         pairs = zip(values, others, strict=True)
         return [(states[value], [states[at] for at in other]) for value, other in pairs if other]
+
+
+def _spoil(tensor: Tensor) -> Tensor:
+    return tensor.fill_(torch.nan) if tensor.is_floating_point() else tensor
 
 
 def _inputs(subject: Subject, high: Mapping[str, int], stream: torch.Generator) -> Inputs:
@@ -193,27 +226,25 @@ def _met(
     seen: Observed, changed: Feature, others: Sequence[Feature | None]
 ) -> Iterator[tuple[str, Mask]]:
     """List which entries of which parameters meet a feature."""
-    base, after, before = seen.state(None), seen.state(changed), [*map(seen.state, others)]
-    places = [(number, place) for number, call in enumerate(base) for place in call.own]
-    met = [
-        (base[number].own[place], _meeting(seen, number, place, after, before))
-        for number, place in places
-    ]
-    yield from seen.parts.given_back(
-        [(operand, entries) for operand, entries in met if entries.any()]
-    )
+    after, before = seen.state(changed), [*map(seen.state, others)]
+    met = {at: own & _meeting(seen, *at, after, before) for at, own in seen.own.items()}
+    yield from seen.again.given_back({at: entries for at, entries in met.items() if entries.any()})
 
 
 def _meeting(
-    seen: Observed, number: int, place: int, after: Sequence[Call], before: Sequence[Sequence[Call]]
+    seen: Observed, step: int, place: int, after: Calls, before: Sequence[Calls]
 ) -> Tensor:
-    """Say which entries of an operand of a call meet what changed."""
-    call, others = after[number], [calls[number] for calls in before]
-    if seen.is_added(number, place):
+    """Say which entries of an operand meet what changed."""
+    call, others = after[step], [calls[step] for calls in before]
+    added = seen.added(step, place)
+    met = torch.zeros_like(added)
+    if added.any():
         carried = _unlike(call.results, [other.results for other in others])
-        return call.pulled(place, weights(len(carried)) * carried).abs() > 0
-    new = call.response(place)
-    return _unlike(new, [other.response(place) for other in others]) & (new != 0)
+        met |= added & (call.pulled(place, weights(len(carried)) * carried).abs() > 0)
+    if not added.all():
+        new = call.response(place)
+        met |= ~added & _unlike(new, [other.response(place) for other in others]) & (new != 0)
+    return met
 
 
 def _unlike(new: Tensor, others: Sequence[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""A network under observation: the ops that it runs where parameters and data stand side by side.
+"""A network under observation: the ops that it runs where parameters and data come together.
 
 Knows torch: dispatch, storages, derivatives. Does not know features (`perturbed`), nor any axis
 spec.
@@ -6,7 +6,7 @@ spec.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
@@ -24,18 +24,21 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of an op that has operands of both kinds.
+    """One call of an op on data.
 
     Attributes:
         leaves: the arguments, flat, tensors copied.
         alike: how the arguments were nested.
-        own: place among the leaves -> the operand itself, made of parameters alone.
+        operands: place among the leaves -> the operand itself, where it holds numbers that are data
+            or made of parameters.
+        chosen: whether integers among the data choose entries of the others.
     """
 
     op: OpOverload
     leaves: tuple[Any, ...]
     alike: TreeSpec
-    own: Mapping[int, Tensor]
+    operands: Mapping[int, Tensor]
+    chosen: bool
     _responses: dict[int, Tensor] = field(default_factory=dict)
 
     @cached_property
@@ -45,12 +48,19 @@ class Call:
 
     @cached_property
     def _derived(self) -> tuple[Tensor, Mapping[int, Tensor]]:
-        """Run the op again, so that torch can go back to its operands."""
-        tracked = {place: self.leaves[place].clone().requires_grad_() for place in self.own}
+        """Run the op again, so that torch can go back to those operands that it derives by."""
+        tracked = {place: self.leaves[place].clone().requires_grad_() for place in self.operands}
         try:
             return self._run(tracked), tracked
-        except RuntimeError:  # torch does not derive every op by every operand
-            return self._run({}), {}
+        except RuntimeError:  # running statistics are refused
+            known = {place: each for place, each in tracked.items() if self._derives({place: each})}
+            return self._run(known), known
+
+    def _derives(self, tracked: Mapping[int, Tensor]) -> bool:
+        try:
+            return self._run(tracked).requires_grad
+        except RuntimeError:
+            return False
 
     def _run(self, operands: Mapping[int, Tensor]) -> Tensor:
         """Run the op again, some operands replaced."""
@@ -70,14 +80,13 @@ class Call:
         """Say how weighted results move with the entries of an operand: f64[entries]."""
         results, tracked = self._derived
         if place in tracked and results.requires_grad:
-            to = [tracked[place]]
             (found,) = torch.autograd.grad(
-                results, to, weights, retain_graph=True, allow_unused=True
+                results, [tracked[place]], weights, retain_graph=True, allow_unused=True
             )
             if found is not None:
                 return found.flatten()
         bumped = [self._run({place: each}) for each in _bumped(self.leaves[place])]
-        return torch.stack([(moved - self.results) @ weights for moved in bumped])
+        return torch.stack([(moved - self.results).nan_to_num() @ weights for moved in bumped])
 
 
 @cache
@@ -95,52 +104,72 @@ def _bumped(tensor: Tensor) -> Iterator[Tensor]:
         yield changed
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One op as it ran, on the tensors themselves."""
+
+    op: OpOverload
+    args: Sequence[Any]
+    kwargs: Mapping[str, Any]
+    result: Any
+
+
 class Watch(TorchDispatchMode):
     """Sees every op as it runs, and knows of every storage what it is made of.
 
     Attributes:
         data: the storages that inputs reach.
         own: the storages that parameters reach.
-        calls: the calls that have operands of both kinds.
-        made: the calls without data, with their results.
+        noted: the steps of which to keep a copy.
+        choose: what becomes of numbers that integers among the data have chosen.
+        steps: all ops, in order.
+        calls: noted step -> a copy of it, where data comes to it.
     """
 
-    def __init__(self, data: Iterable[Tensor], own: Iterable[Tensor]) -> None:
+    def __init__(
+        self,
+        data: Iterable[Tensor],
+        own: Iterable[Tensor],
+        noted: Container[int],
+        choose: Callable[[Tensor], object],
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.data, self.own = {_storage(t) for t in data}, {_storage(t) for t in own}
-        self.calls: list[Call] = []
-        self.made: list[tuple[OpOverload, Any, Any, Any]] = []
-        self._kept: list[Any] = []
+        self.noted, self.choose = noted, choose
+        self.steps: list[Step] = []
+        self.calls: dict[int, Call] = {}
 
     def __torch_dispatch__(
         self, op: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        given = {_storage(tensor) for tensor in _tensors((*args, *kwargs.values()))}
-        has_data, has_own = bool(given & self.data), bool(given & self.own - self.data)
-        if has_data and has_own:
-            self._note(op, args, kwargs)
+        given = [*_tensors((*args, *kwargs.values()))]
+        data = [tensor for tensor in given if _storage(tensor) in self.data]
+        own = not data and any(_storage(tensor) in self.own for tensor in given)
+        chosen = not all(tensor.is_floating_point() for tensor in data)
+        if data and len(self.steps) in self.noted:
+            self._note(op, args, kwargs, chosen)
         result = op(*args, **kwargs)
-        storages = [_storage(tensor) for tensor in _tensors([result])]
-        if has_data:
-            self.data.update(storages)
-        else:
-            self.made.append((op, args, kwargs, result))
-            self.own.update(storages if has_own else ())
-        self._kept.append(result)  # or another tensor would get its storage's address
+        for tensor in _tensors([result]):
+            if data or own:
+                (self.data if data else self.own).add(_storage(tensor))
+            if chosen and tensor.is_floating_point():
+                self.choose(tensor)
+        self.steps.append(Step(op, args, kwargs, result))  # and so no storage is used again
         return result
 
-    def _note(self, op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def _note(
+        self, op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any], chosen: bool
+    ) -> None:
         leaves, alike = tree_flatten((tuple(args), kwargs))
         tensors = {at: leaf for at, leaf in enumerate(leaves) if isinstance(leaf, Tensor)}
-        own = {at: t for at, t in tensors.items() if self._is_own(t) and t.is_floating_point()}
-        copied = (
-            leaf.detach().clone() if at in tensors else leaf for at, leaf in enumerate(leaves)
-        )
-        self.calls.append(Call(op, tuple(copied), alike, own))
+        copied = {at: tensor.detach().clone() for at, tensor in tensors.items()}
+        kept = tuple(copied.get(at, leaf) for at, leaf in enumerate(leaves))
+        met = {at: t for at, t in tensors.items() if t.is_floating_point() and self._counts(t)}
+        self.calls[len(self.steps)] = Call(op, kept, alike, met, chosen)
 
-    def _is_own(self, tensor: Tensor) -> bool:
-        return _storage(tensor) in self.own - self.data
+    def _counts(self, tensor: Tensor) -> bool:
+        return _storage(tensor) in self.own | self.data
 
 
 def _tensors(values: Iterable[Any]) -> Iterator[Tensor]:
@@ -157,40 +186,59 @@ def _storage(tensor: Tensor) -> int:
 
 
 @dataclass(slots=True, eq=False)
-class Parts:
-    """What is made of parameters alone, made again so that torch can go back to them.
+class Again:
+    """A network run again as it was seen, so that torch can go back to its parameters.
 
     Attributes:
         held: the parameters, by name.
-        watch: what was seen of them.
+        given: the inputs, each with what it held at the start.
+        watch: what was seen.
     """
 
     held: Mapping[str, Tensor]
+    given: Mapping[Tensor, Tensor]
     watch: Watch
     _roots: list[Tensor] = field(default_factory=list)
     _twins: dict[int, Tensor] = field(default_factory=dict)
+    _operands: dict[tuple[int, int], Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        self._twins = {id(tensor): before.clone() for tensor, before in self.given.items()}
         for tensor in self.held.values():
             self._roots.append(tensor.detach().clone().requires_grad_())
             self._twins[id(tensor)] = self._roots[-1].clone()
-        for op, args, kwargs, results in self.watch.made:
-            args, kwargs = tree_map_only(Tensor, self._twin, (args, kwargs))
-            pairs = zip(_tensors([results]), _tensors([op(*args, **kwargs)]), strict=True)
+        torch.default_generator.manual_seed(0)
+        for number, step in enumerate(self.watch.steps):
+            self._keep(number)
+            pairs = zip(_tensors([step.result]), _tensors([self._run(step)]), strict=True)
             self._twins.update((id(old), new) for old, new in pairs)
+
+    def _keep(self, number: int) -> None:
+        """Keep operands as they are before a step: it, or a later one, may write over them."""
+        if number in self.watch.calls:
+            for place, operand in self.watch.calls[number].operands.items():
+                self._operands[number, place] = self._twin(operand).flatten().clone()
+
+    def _run(self, step: Step) -> Any:
+        args, kwargs = tree_map_only(Tensor, self._twin, (step.args, step.kwargs))
+        try:
+            return step.op(*args, **kwargs)
+        except RuntimeError:  # torch does not derive every op by every operand
+            args, kwargs = tree_map_only(Tensor, Tensor.detach, (args, kwargs))
+            return step.op(*args, **kwargs)
 
     def _twin(self, tensor: Tensor) -> Tensor:
         return self._twins.get(id(tensor), tensor)
 
-    def given_back(self, met: Sequence[tuple[Tensor, Tensor]]) -> Iterator[tuple[str, Mask]]:
+    def given_back(self, met: Mapping[tuple[int, int], Tensor]) -> Iterator[tuple[str, Mask]]:
         """List the parameter entries that some entries of some operands are made of.
 
         Args:
-            met: operands, each with the entries that are meant: bool, flat.
+            met: step and place of operands -> the entries that are meant: bool, flat.
         """
         sums = [
-            (1 + at / 7) * self._twin(operand).flatten() @ (weights(len(entries)) * entries)
-            for at, (operand, entries) in enumerate(met)
+            (1 + at / 7) * self._operands[place] @ (weights(len(entries)) * entries)
+            for at, (place, entries) in enumerate(met.items())
         ]
         if not any(each.requires_grad for each in sums):
             return

@@ -34,7 +34,8 @@ def gradient_interactions(
     The network is fed zeros with a one where a feature stands, once for every feature; what has a
     gradient of the sum of all outputs interacts with it. With all three repairs the result is that
     of `suture.interactions`, except for products of data with disjoint features (gates,
-    attention): of those, only what carries the feature in every factor is found. Without the
+    attention, a division by a root mean square): of those, only what carries the feature in every
+    factor is found. Nor is what reaches no output, or is multiplied by a constant zero. Without the
     repairs less is found.
 
     It is done on weights drawn anew, in the precision of the model but no less than single, on the
@@ -54,8 +55,8 @@ def gradient_interactions(
         source: the model with its example arguments and names.
         init: `"positive"` draws weights from 0.5 to 1.5 over the root of the fan-in, and lets
             nothing cancel: what is subtracted is added, cosines and other falling ops pass on what
-            they read, factors count by their size, and an average stands for softmax and for layer,
-            group and RMS norms. `"random"` draws weights from a normal distribution of that
+            they read, factors count by their size, and an average stands for softmax and for layer
+            and group norms. `"random"` draws weights from a normal distribution of that
             size, and leaves ops as they are.
         pooling: `"average"` lets an average stand for whatever picks entries by their size:
             maximum, minimum, median, sorting, max-pooling. `"max"` leaves it as it is.

@@ -148,7 +148,7 @@ class Run:
                 met = _met(node.algebra, at, data)
                 arrays = [self._flow(bound, sets[o], inputs[o], inputs[at]) for o in met if o != at]
                 self._touch(value, arrays)
-                lays |= value in self.laid or not met
+                lays |= value in self.laid or all((ids == EMPTY).all() for ids in arrays)
         for value, end in zip(node.outputs, outputs, strict=True):
             arrays = [self._flow(bound, sets[at], inputs[at], end) for at in data]
             self.carried[value] = self.settled(value, unite(self.sets, arrays))

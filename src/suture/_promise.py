@@ -14,11 +14,11 @@ import numpy as np
 
 from suture._fill import preserved
 from suture._match import Match
+from suture._moved import moved
 from suture._plan import Note, Placement, TensorPlan
 from suture._positional import may_move
 from suture._side import READ, Side, sides
 from suture._strange import Maps, Spread, spreads
-from suture._trail import moved
 from suture._world import spread
 
 

@@ -11,8 +11,8 @@ lies where; what parameters carry no further leaves no trail.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,13 +22,10 @@ from suture._features import Features
 from suture._flow import ends, flow, unite
 from suture._graph import Graph, Node
 from suture._interactions import with_constants
-from suture._match import Match
 from suture._occurrences import Positions
-from suture._plan import Placement
 from suture._sets import EMPTY, Ids, Sets
 from suture._side import Side
-from suture._strange import Maps, Unread, unread
-from suture._world import spread
+from suture._strange import Unread
 
 LARGE = 1 << 16
 """Entries of a constant, such as a mask of many tokens, and marks that are not told apart."""
@@ -118,10 +115,10 @@ class Trail:
 
     def at(self, output: str, positions: Sequence[Positions]) -> Ids:
         """Give the trails at some positions of an output, dim by dim."""
-        ids = self.carried.get(self.graph.outputs[output])
-        if ids is None:
+        value = self.graph.outputs[output]
+        if value not in self.carried:
             return np.array(EMPTY)
-        whole = self.marks.sets.union(ids)
+        whole = self.marks.sets.union(self._ended(value))
         pairs = zip(positions, whole.shape, strict=True)
         return whole[np.ix_(*(at if size > 1 else at[:1] * 0 for at, size in pairs))]
 
@@ -152,7 +149,7 @@ class Trail:
     def _hand_on(self, node: Node) -> None:
         """Mark what comes of marked values, and of the rows that constants choose, alone."""
         marked = {at: self.laid[v] for at, v in enumerate(node.inputs) if v in self.laid}
-        marked |= {at: self._of_rows(node.inputs[at]) for at in _chosen(node, self.graph)}
+        marked |= {at: self._of_rows(node.inputs[at]) for at in chosen(node, self.graph)}
         if marked:
             self.laid |= {
                 v: self._flow(node, place, marked) for place, v in enumerate(node.outputs)
@@ -166,7 +163,7 @@ class Trail:
     def _pass(self, number: int, node: Node) -> None:
         op = self.side.computes(self.side.units.graph.nodes[number])
         chain = self._chain(node, op)
-        read = {at: self._ended(number, node, at, chain) for at in self._data(node)}
+        read = {at: self._read(number, node, at, chain) for at in self._data(node)}
         laid = {at: self.laid[value] for at, value in enumerate(node.inputs) if value in self.laid}
         names = [self.marks.of(name) for name in self._met(node)]
         for place, value in enumerate(node.outputs):
@@ -184,12 +181,13 @@ class Trail:
         if op is not None:
             packet = node.op.rpartition(".")[0]
             return packet if packet in self.sums else ""
-        before = {self.chains[node.inputs[at]] for at in self._data(node)}
+        moved = all(algebra.moves for algebra in node.algebra)
+        before = {"" if moved else self.chains[node.inputs[at]] for at in self._data(node)}
         return before.pop() if len(before) == 1 else ""
 
-    def _ended(self, number: int, node: Node, at: int, chain: str) -> Ids:
-        """Read an operand; a sum or product that goes no further is one mark."""
-        ids, before = self._read(number, node, at), self.chains[node.inputs[at]]
+    def _ended(self, value: int, chain: str = "") -> Ids:
+        """Give what a value carries; a sum or product that goes no further is one mark."""
+        ids, before = self.carried[value], self.chains[value]
         if before in ("", chain):
             return ids
         return np.where(ids == EMPTY, EMPTY, self.marks.of(before, ids))
@@ -214,10 +212,10 @@ class Trail:
         ]
         return unite(self.marks.sets, arrays)
 
-    def _read(self, number: int, node: Node, at: int) -> Ids:
+    def _read(self, number: int, node: Node, at: int, chain: str) -> Ids:
         """Read an operand without what parameters leave unread."""
         value = node.inputs[at]
-        ids = self.carried[value]
+        ids = self._ended(value, chain)
         if not node.algebra[at].moves and node.bound.inputs[at].values is None:
             ids = self.marks.sets.union(ids)[..., None]
         for dim, member in enumerate(self.side.units.axes.dims[value]):
@@ -242,11 +240,11 @@ class Trail:
         for at in self._data(node):
             for dim, other in enumerate(axes.dims[node.inputs[at]]):
                 if axes.find(other) == axes.find(member):
-                    ids = np.moveaxis(self.carried[node.inputs[at]], dim, 0)
+                    ids = np.moveaxis(self._ended(node.inputs[at]), dim, 0)
                     yield self.marks.sets.union(ids.reshape(len(ids), -1))
 
 
-def _chosen(node: Node, graph: Graph) -> Iterator[int]:
+def chosen(node: Node, graph: Graph) -> Iterator[int]:
     """List the tables, as operands, of which constants choose the rows."""
     operands = [*zip(node.bound.inputs, node.inputs, strict=True)]
     by = [[o.values] for o, value in operands if graph.constants.get(value) is not None]
@@ -254,80 +252,3 @@ def _chosen(node: Node, graph: Graph) -> Iterator[int]:
         rows = operand.dims[0] if operand.dims else ()
         if [axis.name for part in rows for axis in part] in by:
             yield at
-
-
-def _sums(graph: Graph) -> Iterator[str]:
-    """Name the ops that add or multiply entries, which stand in no order."""
-    for node in graph.nodes:
-        inputs, outputs = ends(node.bound)
-        kept = frozenset().union(*(end.axes for end in outputs))
-        meetings = {algebra.meeting for algebra in node.algebra}
-        if meetings in ({"add"}, {"mul"}) and all(end.axes <= kept for end in inputs):
-            yield node.op.rpartition(".")[0]
-
-
-def moved(
-    match: Match, sides: tuple[Side, Side], outputs: Iterable[Placement], maps: Maps
-) -> list[str]:
-    """Find preserved entries that other features reach than before, or on other ways.
-
-    Args:
-        match: which unit is which.
-        sides: both sides of it.
-        outputs: where the entries of outputs sit.
-        maps: per dim of a paired tensor (by its target name), where its positions come from.
-
-    Returns:
-        The first dim along which a parameter reads such entries; else the outputs that hold some.
-    """
-    theirs, ours = _trails(match, sides, maps)
-    if theirs.marks.full:
-        return []
-    pairs = match.pairs.tensors
-    once = {name for name, count in Counter(pairs.values()).items() if count == 1}
-    for name, dim in ours.read:
-        if pairs[name] in once and (name, dim) in maps:
-            found = maps[name, dim]
-            came = np.flatnonzero(found >= 0)
-            old, new = theirs.along(pairs[name], dim, found[came]), ours.along(name, dim, came)
-            if old is not None and new is not None and (old != new).any():
-                return [f"{name} dim {dim}"]
-    return [one.name for one in outputs if _differs(theirs, ours, one)]
-
-
-def _differs(theirs: Trail, ours: Trail, output: Placement) -> bool:
-    if output.source is None or output.target is None:
-        return False
-    pairs = [spread(runs) for runs in output.dims]
-    old = theirs.at(output.name, [went for went, _ in pairs])
-    new = ours.at(output.name, [came for _, came in pairs])
-    return bool((old != new).any())
-
-
-def _trails(match: Match, sides: tuple[Side, Side], maps: Maps) -> tuple[Trail, Trail]:
-    pairs, seen = match.pairs.tensors, match.reach
-    called = {name: name for name in pairs.values()}, pairs
-    left = unread(match, maps)
-    marks = Marks(len(seen[0].features.names))
-    sums = frozenset(op for side in sides for op in _sums(side.units.graph))
-    theirs, ours = (
-        Trail(sides[i], seen[i].apart, called[i], _rows(match, maps)[i], left[i], marks, sums)
-        for i in (0, 1)
-    )
-    for trail, reach in zip((theirs, ours), seen, strict=True):
-        trail.run(reach.features)
-    return theirs, ours
-
-
-def _rows(match: Match, maps: Maps) -> tuple[dict[int, list[str]], dict[int, list[str]]]:
-    """Call the rows of tables that constants choose from by the source's; fresh ones alike."""
-    rows: tuple[dict[int, list[str]], dict[int, list[str]]] = {}, {}
-    for place, units in enumerate((match.source, match.target)):
-        graph = units.graph
-        chosen = {node.inputs[at] for node in graph.nodes for at in _chosen(node, graph)}
-        for name, other in match.pairs.tensors.items():
-            value = graph.parameters.get((other, name)[place])
-            if value in chosen and (name, 0) in maps:
-                found = maps[name, 0] if place else range(graph.values[value].shape[0])
-                rows[place][value] = [f"{other} {at}" if at >= 0 else "" for at in found]
-    return rows

@@ -12,19 +12,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from suture._torch._drawn import filled
 from suture._torch._record import Made
+from suture._torch._running import Run
 
 aten = torch.ops.aten
 Bools = NDArray[np.bool_]
 
+
+AT_ONCE = 1 << 25
+"""Entries of the gradients that are held at once where no shorter way is known."""
 
 MATRICES = (aten.mm.default, aten.addmm.default)
 """Of these the operands of the product, `m k, k n -> m n`, are the last two."""
@@ -57,12 +60,14 @@ class Meeting:
 
     Attributes:
         made: the op.
+        run: what is run in its place.
         place: which operand the weight is.
         still: per operand its value, of those that are no data.
         incoming: per operand where it is not zero, bool[K, ...], of those that are data.
     """
 
     made: Made
+    run: Run
     place: int
     still: Sequence[Tensor | None]
     incoming: Sequence[Bools | None]
@@ -78,7 +83,7 @@ class Meeting:
         """
         if self.made.op in MATRICES:
             return _matrices(self, gradient)
-        return _one_by_one(self, gradient)
+        return _counted(self, gradient)
 
 
 def _matrices(meeting: Meeting, gradient: Bools) -> Iterator[tuple[int, Bools]]:
@@ -119,29 +124,36 @@ def _short(row: Bools) -> Bools:
     return row[:1] if row.all() else row
 
 
-def _one_by_one(meeting: Meeting, gradient: Bools) -> Iterator[tuple[int, Bools]]:
+def _counted(meeting: Meeting, gradient: Bools) -> Iterator[tuple[int, Bools]]:
     """Count for each entry the positions where something comes in and has a gradient."""
     weight = meeting.still[meeting.place]
     assert weight is not None
     kernel = meeting.made.op is aten.convolution.default and meeting.place == 1
-    count = _convolved if kernel else _differentiated
-    for feature in np.flatnonzero(gradient.reshape(len(gradient), -1).any(axis=1)).tolist():
-        operands = [
-            still if data is None else _ones(data[feature], weight.dtype)
-            for still, data in zip(meeting.still, meeting.incoming, strict=True)
-        ]
-        found = count(meeting, operands, _ones(gradient[feature], weight.dtype))
-        yield feature, found.numpy() != 0
+    count = torch.vmap(partial(_convolved if kernel else _differentiated, meeting))
+    features = np.flatnonzero(gradient.reshape(len(gradient), -1).any(axis=1))
+    at_once = max(1, AT_ONCE // max(1, weight.numel()))
+    for start in range(0, len(features), at_once):
+        some = features[start : start + at_once]
+        data = [_ones(x[some], weight) for x in meeting.incoming if x is not None]
+        counts = count(_ones(gradient[some], weight), *data)
+        yield from zip(some.tolist(), counts.numpy() != 0, strict=True)
 
 
-def _ones(mask: Bools, dtype: torch.dtype) -> Tensor:
-    return torch.from_numpy(np.asarray(mask)).to(dtype)
+def _ones(mask: Bools, like: Tensor) -> Tensor:
+    return torch.from_numpy(mask).to(like.dtype)
 
 
-def _convolved(meeting: Meeting, operands: list[Any], gradient: Tensor) -> Tensor:
+def _operands(meeting: Meeting, data: Sequence[Tensor]) -> list[Tensor | None]:
+    """Put data in the places of an op's operands where there is data."""
+    each = iter(data)
+    pairs = zip(meeting.still, meeting.incoming, strict=True)
+    return [still if incoming is None else next(each) for still, incoming in pairs]
+
+
+def _convolved(meeting: Meeting, gradient: Tensor, *data: Tensor) -> Tensor:
     """Find the gradient of a kernel without what the convolution gives."""
     settings = dict(meeting.made.arguments)
-    x, kernel = operands[:2]
+    x, kernel = _operands(meeting, data)[:2]
     del settings["input"], settings["weight"], settings["bias"]
     mask = [False, True, False]
     found: Tensor = aten.convolution_backward(
@@ -150,11 +162,14 @@ def _convolved(meeting: Meeting, operands: list[Any], gradient: Tensor) -> Tenso
     return found
 
 
-def _differentiated(meeting: Meeting, operands: list[Any], gradient: Tensor) -> Tensor:
+def _differentiated(meeting: Meeting, gradient: Tensor, *data: Tensor) -> Tensor:
     """Find the gradient of a weight by running the op."""
-    weight = operands[meeting.place].detach().requires_grad_()
-    given = [*operands[: meeting.place], weight, *operands[meeting.place + 1 :]]
-    with torch.enable_grad():
-        result = meeting.made.op(**filled(meeting.made.arguments, given))
-    found: Tensor = torch.autograd.grad(result, weight, gradient)[0]
+    operands = _operands(meeting, data)
+
+    def run(weight: Tensor) -> Tensor:
+        given = [*operands[: meeting.place], weight, *operands[meeting.place + 1 :]]
+        return meeting.run(given)[0]
+
+    pull = torch.func.vjp(run, operands[meeting.place])[1]
+    found: Tensor = pull(gradient)[0]
     return found

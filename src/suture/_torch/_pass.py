@@ -139,7 +139,7 @@ class Pass:
             y.register_hook(partial(_where, torch.from_numpy(carries)))
         data = [nonzero(batch[at]) if at in step.data else None for at in range(len(step.roles))]
         for place in (at for at, role in enumerate(step.roles) if role is Role.MET):
-            meeting = Meeting(step.made, place, step.still, data)
+            meeting = Meeting(step.made, step.run, place, step.still, data)
             y.register_hook(partial(self._met, meeting, step.node.inputs[place]))
 
     def _met(self, meeting: Meeting, value: int, gradient: Tensor) -> None:

@@ -87,3 +87,24 @@ def max_unpool(self: Tensor, output_size: Sequence[int], **settings: Any) -> Ten
     space = len(output_size)
     average = self.flatten(-space).mean(-1)
     return average.reshape(*average.shape, *(1,) * space).expand(*average.shape, *output_size)
+
+
+@instead("aten._trilinear")
+def trilinear(
+    i1: Tensor,
+    i2: Tensor,
+    i3: Tensor,
+    expand1: Sequence[int],
+    expand2: Sequence[int],
+    expand3: Sequence[int],
+    sumdim: Sequence[int],
+    unroll_dim: int = 1,
+) -> Tensor:
+    """Multiply three tensors that are expanded to one rank, and sum over dims."""
+    for dim in expand1:
+        i1 = i1.unsqueeze(dim)
+    for dim in expand2:
+        i2 = i2.unsqueeze(dim)
+    for dim in expand3:
+        i3 = i3.unsqueeze(dim)
+    return (i1 * i2 * i3).sum(tuple(sumdim))
