@@ -111,11 +111,10 @@ class Reach:
         if all(ids.shape[dim] > 1 for dim in told):
             return ids
         shape = [1] * ids.ndim
-        begun = unite(
-            self.sets,
-            [groups.reshape(*shape[:dim], -1, *shape[dim + 1 :]) for dim, groups in told.items()],
-        )
-        return np.where(unite(self.sets, [ids, begun]) == ids, begun, ids)
+        marks = [
+            groups.reshape(*shape[:dim], -1, *shape[dim + 1 :]) for dim, groups in told.items()
+        ]
+        return np.where(ids == EMPTY, EMPTY, unite(self.sets, marks))
 
 
 def _unmixed(graph: Graph) -> Graph:
