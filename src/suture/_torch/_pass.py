@@ -50,13 +50,20 @@ class Pass:
 
     def run(self) -> None:
         """Carry the features on, and the gradient of the sum of all outputs back."""
-        states = self._states()
-        with torch.enable_grad():
-            self._forward(states)
-            outputs = [self.live.get(value) for value in self.network.graph.outputs.values()]
-            costs = [y.sum() for y in outputs if y is not None and y.requires_grad]
-            if costs:
-                _backward(torch.stack(costs).sum())
+        try:
+            states = self._states()
+            with torch.enable_grad():
+                self._forward(states)
+                self._backward()
+        finally:
+            # Values know the pass by their hooks: as long as it knows them, nothing of it is freed.
+            self.live.clear()
+
+    def _backward(self) -> None:
+        outputs = [self.live.get(value) for value in self.network.graph.outputs.values()]
+        costs = [y.sum() for y in outputs if y is not None and y.requires_grad]
+        if costs:
+            _backward(torch.stack(costs).sum())
 
     def _states(self) -> dict[int, Tensor]:
         """Find what states carry in the end: each goes back in until none carries anything new."""
