@@ -92,18 +92,21 @@ def common(source: Graph, target: Graph) -> tuple[Features, Features]:
     feature, the last, called `""`.
     """
     sides = [{k: _named(graph, k) for k in seen(graph)} for graph in (source, target)]
-    known = [{name for k, dims in side.items() for name in _full(k, dims)} for side in sides]
+    full = [{k: _full(k, dims) for k, dims in side.items()} for side in sides]
+    known = [{name for names in spelt.values() for name in names} for spelt in full]
     shared = sorted(known[0] & known[1])
     number = {name: place + 1 for place, name in enumerate(shared)}
     places = [{name for k, dims in side.items() for name in _full(k, dims[:-1])} for side in sides]
     theirs, ours = (
-        Features((*shared, ""), {k: _numbered(k, dims, number, other) for k, dims in side.items()})
-        for side, other in zip(sides, places[::-1], strict=True)
+        Features((*shared, ""), {k: _numbered(k, side[k], spelt[k], number, other) for k in side})
+        for side, spelt, other in zip(sides, full, places[::-1], strict=True)
     )
     return theirs, ours
 
 
-def _numbered(keypath: str, dims: Dims, number: Mapping[str, int], others: Set[str]) -> Ids:
+def _numbered(
+    keypath: str, dims: Dims, full: Sequence[str], number: Mapping[str, int], others: Set[str]
+) -> Ids:
     """Give the entries of an input their numbers; `others` are places that the other side knows.
 
     A value that the other side does not know counts for nothing at a place that it knows: it never
@@ -111,7 +114,7 @@ def _numbered(keypath: str, dims: Dims, number: Mapping[str, int], others: Set[s
     """
     absent = [EMPTY if place in others else len(number) + 1 for place in _full(keypath, dims[:-1])]
     each = np.repeat(absent, len(dims[-1])) if dims[-1] is not GROUPED else np.array(absent)
-    found = [number.get(name, int(at)) for name, at in zip(_full(keypath, dims), each, strict=True)]
+    found = [number.get(name, int(at)) for name, at in zip(full, each, strict=True)]
     return np.array(found, np.int64).reshape([len(dim) for dim in dims])
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import accumulate, product
 from math import prod
 
@@ -102,6 +102,8 @@ def flow(sets: Sets, bound: Bound, ids: Ids, source: End, target: End) -> Ids:
     Returns:
         The sets that reach each entry of `target`; empty where none do.
     """
+    if _stays(source, target):
+        return ids
     found: list[tuple[Piece, Ids]] = []
     for piece in target.pieces:
         arrays = [
@@ -113,6 +115,14 @@ def flow(sets: Sets, bound: Bound, ids: Ids, source: End, target: End) -> Ids:
     return _compressed(_laid(found, bound))
 
 
+def _stays(source: End, target: End) -> bool:
+    """Whether every entry goes where it is: most ops are element by element."""
+    if source.mixed or target.mixed or source.pieces != target.pieces:
+        return False
+    [names, *others] = [piece.names for piece in source.pieces]
+    return not others and len({*names}) == len(names)
+
+
 def _united(sets: Sets, arrays: Sequence[Ids], rank: int) -> Ids:
     if not arrays:
         return np.full((1,) * rank, EMPTY)
@@ -121,7 +131,11 @@ def _united(sets: Sets, arrays: Sequence[Ids], rank: int) -> Ids:
 
 def unite(sets: Sets, arrays: Sequence[Ids]) -> Ids:
     """Unite arrays of sets of equal rank, entry by entry; dims of size one broadcast."""
-    return _compressed(sets.union(np.stack(np.broadcast_arrays(*arrays), axis=-1)))
+    some = [ids for ids in arrays if ids.size != 1 or ids.item() != EMPTY] or arrays[:1]
+    high = reduce(np.maximum, some)
+    if all(((ids == high) | (ids == EMPTY)).all() for ids in some):
+        return _compressed(high)  # no entry meets two sets that are not empty
+    return _compressed(sets.union(np.stack(np.broadcast_arrays(*some), axis=-1)))
 
 
 def _meets(bound: Bound, start: Piece, source: End, stop: Piece, target: End) -> bool:

@@ -122,6 +122,9 @@ def _unmixed(graph: Graph) -> Graph:
 
 
 def _bound(bound: Bound) -> Bound:
+    operands = (*bound.inputs, *bound.outputs)
+    if not any(axis.mixed for o in operands for dim in o.dims for part in dim for axis in part):
+        return bound
     inputs, outputs = (
         tuple(replace(operand, dims=_dims(operand.dims)) for operand in side)
         for side in (bound.inputs, bound.outputs)

@@ -116,7 +116,7 @@ class Sets:
 
     def _united(self, rows: Ids) -> Ids:
         """Unite each row of distinct sets, zeros first."""
-        keys = [row[row > EMPTY].tobytes() for row in rows]
+        keys = _keys(rows)
         new = [at for at, key in enumerate(keys) if key not in self._memo]
         weight = np.cumsum(np.diff(self.offsets)[rows[new]].sum(axis=1))
         cuts = np.flatnonzero(np.diff(weight // AT_ONCE)) + 1
@@ -224,13 +224,22 @@ def _at_most_one(ids: Ids, high: Ids) -> bool:
     return bool(((ids == high[..., None]) | (ids == EMPTY)).all())
 
 
+def _keys(rows: Ids) -> list[bytes]:
+    """Give each row of sets, zeros first, bytes that are equal where the sets are."""
+    # The largest byte first, leading zeros are no digits: one number per row of sets.
+    data, width = rows.astype(">i8").tobytes(), rows.shape[1] * 8
+    return [data[at : at + width].lstrip(b"\0") for at in range(0, len(data), width)]
+
+
 def _distinct(rows: Ids) -> tuple[Ids, Ids]:
     """List the distinct rows, and which of them each row is.
 
     Rows are told apart by a random sum, which is checked: sorting whole rows takes far longer.
     """
+    if len(rows) == 1:
+        return rows, np.zeros(1, np.int64)
     weights = np.random.default_rng(rows.shape[1]).integers(1 << 62, size=rows.shape[1])
-    _, first, back = np.unique((rows * weights).sum(axis=1), return_index=True, return_inverse=True)
+    _, first, back = np.unique(rows @ weights, return_index=True, return_inverse=True)
     if np.array_equal(rows[first][back], rows):
         return rows[first], back
     found, back = np.unique(rows, axis=0, return_inverse=True)
@@ -239,6 +248,9 @@ def _distinct(rows: Ids) -> tuple[Ids, Ids]:
 
 def _normal(ids: Ids) -> Ids:
     """Sort rows i64[n, k] to i64[n, k'], every set once, empty ones in front and mostly cut."""
+    if len(ids) == 1:
+        found = np.flatnonzero(np.bincount(ids[0])[1:]) + 1
+        return found[None]
     rows = np.sort(ids, axis=1)
     rows[:, 1:][rows[:, 1:] == rows[:, :-1]] = EMPTY
     rows.sort(axis=1)

@@ -87,8 +87,10 @@ class Spread:
         heard = {at: self._heard(node, at, ids) for at, ids in read.items()}
         keeps_zero = all(self._keeps_zero(node, at) for at in range(len(node.inputs)))
         for place, value in enumerate(node.outputs):
-            whole, counting = (self._flow(node, place, ids) for ids in (read, heard))
-            self.carried[value] = np.where(counting == EMPTY, whole, counting)
+            self.carried[value] = whole = self._flow(node, place, read)
+            if any(heard[at] is not ids for at, ids in read.items()):
+                counting = self._flow(node, place, heard)
+                self.carried[value] = np.where(counting == EMPTY, whole, counting)
             self.silent.update([value] * keeps_zero)
         before = any((ids == BOTH).any() for ids in read.values())
         if not before and any((self.carried[value] == BOTH).any() for value in node.outputs):
@@ -113,7 +115,8 @@ class Spread:
     def _heard(self, node: Node, at: int, ids: Ids) -> Ids:
         """Leave out what is 0 and so adds nothing to what else comes together."""
         adds_nothing = node.algebra[at].linear and node.inputs[at] in self.silent
-        return np.where(ids == STRANGE, EMPTY, ids) if adds_nothing else ids
+        strange = ids == STRANGE
+        return np.where(strange, EMPTY, ids) if adds_nothing and strange.any() else ids
 
     def _keeps_zero(self, node: Node, at: int) -> bool:
         """Whether an operand leaves the result 0 where nothing but strange features reaches."""
