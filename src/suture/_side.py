@@ -95,7 +95,7 @@ class Side:
         own = [value in self.parameters for value in node.inputs]
         data = [a for a, parameter in zip(node.algebra, own, strict=True) if not parameter]
         met = {a.meeting for a, parameter in zip(node.algebra, own, strict=True) if parameter}
-        contracted = set(_meetings(node, own).values()) - {TAPS}
+        contracted = set(meetings(node, own).values()) - {TAPS}
         if len(data) == 1 and data[0].linear and met and met <= {"add", "mul"} and not contracted:
             return None
         bilinear = sum(a.linear and a.meeting == "mul" for a in node.algebra) == 2
@@ -115,11 +115,11 @@ class Side:
                 yield from ((name, use) for use in uses if use.node in relevant)
 
     def meetings(self, number: int) -> dict[str, str]:
-        """Say how the entries of each axis of a node meet each other; see `_meetings`."""
+        """Say how the entries of each axis of a node meet each other; see `meetings`."""
         node = self.units.graph.nodes[number]
         if not has_data(node, self.parameters, self.units.graph):
             return {}
-        return _meetings(node, [value in self.parameters for value in node.inputs])
+        return meetings(node, [value in self.parameters for value in node.inputs])
 
     def constants(self) -> list[tuple[str, NDArray[Any]]]:
         """List the constants that vary and meet something preserved, with the op they meet in."""
@@ -223,13 +223,17 @@ def _relevant(side: Side, outputs: Iterable[str]) -> list[int]:
 
 
 READ = "read"
+MIXED = "mixed with preserved ones"
+CONTRACTED = "contracted with other data"
+REDUCED = "reduced"
 TAPS = "taps of a kernel, paired in order and not by offset,"
 
 
-def _meetings(node: Node, parameter: list[bool]) -> dict[str, str]:
-    """How the entries of each axis meet each other in a node, where they do.
+def meetings(node: Node, parameter: list[bool]) -> dict[str, str]:
+    """Say how the entries of each axis meet each other in a node, where they do.
 
-    `READ` means that a parameter stands between them; every other word is for people.
+    `parameter` says of each operand whether it comes from parameters alone. `READ` means that a
+    parameter stands between them; every other word is for people.
     """
     kept = {a.name for o in node.bound.outputs for dim in o.dims for part in dim for a in part}
     kept |= {pick.source for pick in node.bound.picks}
@@ -240,7 +244,7 @@ def _meetings(node: Node, parameter: list[bool]) -> dict[str, str]:
         for axis in (axis for dim in operand.dims for part in dim for axis in part):
             holders.setdefault(axis.name, []).append(is_parameter)
             if axis.mixed:
-                found[axis.name] = "mixed with preserved ones"
+                found[axis.name] = MIXED
     unread = {pick.axis for pick in node.bound.picks if (pick.index < 0).all()}
     unread |= {name for name in _cut_off(node) if len(holders[name]) == 1}
     for name, owners in holders.items():
@@ -251,7 +255,7 @@ def _meetings(node: Node, parameter: list[bool]) -> dict[str, str]:
         elif any(owners):
             found[name] = READ
         else:
-            found[name] = "contracted with other data" if len(owners) > 1 else "reduced"
+            found[name] = CONTRACTED if len(owners) > 1 else REDUCED
     return found
 
 
