@@ -18,6 +18,7 @@ from suture._arrays import Array, Arrays, arrays_of
 from suture._errors import PlanError
 from suture._plan import Block, Own, Plan, Sum, Tensor, TensorPlan, Term, Value
 from suture._plan_check import check, plain, source_tensors, term_shape
+from suture._wrappers import plain_names
 
 State = Mapping[str, Array]
 Fact = tuple[str, str]
@@ -28,7 +29,8 @@ def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any
 
     Args:
         plan: a whole plan.
-        source_state: the source's arrays by name; none is changed.
+        source_state: the source's arrays by name; none is changed. What wrappers put before names
+            (`module.`, `_orig_mod.`, Lightning's `model.`) is seen through, on both sides.
         target_state: the target's arrays by name as they were initialised; none is changed.
 
     Returns:
@@ -51,6 +53,9 @@ def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any
         {'bias': array([1., 2., 9.], dtype=float32)}
     """
     check(plan)
+    given = plain_names(target_state, [t.target.name for t in plan.tensors])
+    source_state = _named(source_state, plain_names(source_state, source_tensors(plan)))
+    target_state = _named(target_state, given)
     misfits = [*_source_misfits(plan, source_state), *_target_misfits(plan, target_state)]
     if misfits:
         count = "one of the arrays" if len(misfits) == 1 else f"{len(misfits)} of the arrays"
@@ -61,7 +66,11 @@ def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any
     for tensor in plan.tensors:
         names = [name for name in (tensor.target.name, *tensor.tied) if name in target_state]
         new |= dict.fromkeys(names, _carried(tensor, source_state, target_state[names[0]]))
-    return {name: new[name] for name in target_state}
+    return {name: new[plain] for name, plain in given.items()}
+
+
+def _named(state: State, names: Mapping[str, str]) -> State:
+    return {plain: state[name] for name, plain in names.items()}
 
 
 def _source_misfits(plan: Plan, state: State) -> Iterator[Fact]:

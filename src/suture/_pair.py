@@ -14,6 +14,7 @@ from suture._couple import Layout, Units
 from suture._errors import MatchError, SchemaError
 from suture._graph import Graph
 from suture._schema import resolve
+from suture._wrappers import plain_names
 
 Name = tuple[str, int | None, str]
 """An input or output, one of its dims (None for values), and the name of an entry along it."""
@@ -38,7 +39,7 @@ def pair(source: Graph, target: Graph) -> Pairs:
         MatchError: nothing pairs, or two source tensors claim one tied target.
         SchemaError: something is named on one side only.
     """
-    owners = {alias: name for name in _names(source) for alias in _aliases(source, name)}
+    owners = _owners(source, target)
     tensors: dict[str, str] = {}
     facts: list[tuple[str, str]] = []
     for name in _names(target):
@@ -59,6 +60,17 @@ def pair(source: Graph, target: Graph) -> Pairs:
         for one, other in _sides(source, target)
     ]
     return Pairs(tensors, *both)
+
+
+def _owners(source: Graph, target: Graph) -> dict[str, str]:
+    """Give every name that a source tensor has, wrappers seen through, the tensor's first name."""
+    owners = {alias: name for name in _names(source) for alias in _aliases(source, name)}
+    known = {alias for name in _names(target) for alias in _aliases(target, name)}
+    if known.isdisjoint(owners):
+        bare = plain_names(owners, plain_names(known, owners).values())
+        wrapped = {plain: name for name, plain in plain_names(known, bare.values()).items()}
+        return {wrapped.get(plain, plain): owners[name] for name, plain in bare.items()}
+    return owners
 
 
 def _rank(graph: Graph, name: str) -> int:

@@ -13,11 +13,12 @@ from suture._errors import TraceError
 from suture._subject import Subject
 from suture._torch._arguments import distinct, inputs, outputs, replaced
 from suture._torch._undisturbed import undisturbed
+from suture._torch._wrapped import seen_through
 
 
 def run(subject: Subject, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Run a model in evaluation mode from a fixed random seed, leaving no trace of the run."""
-    subject = distinct(subject)
+    subject = distinct(seen_through(subject))
     examples = inputs(subject)
     new = {
         name: torch.as_tensor(array).to(examples[name].device, examples[name].dtype)
@@ -37,7 +38,7 @@ def examples(subject: Subject) -> dict[str, NDArray[Any]]:
     Raises:
         TraceError: they are shapes without values.
     """
-    found = inputs(subject)
+    found = inputs(seen_through(subject))
     empty = [(name, "is on the meta device") for name, tensor in found.items() if tensor.is_meta]
     if empty:
         hint = "give Subject example arguments on a device that has memory"

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from suture._errors import TraceError
+from suture._torch._wrapped import plain_names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,24 +20,36 @@ class StateDict:
         tied: first name -> the other names of the same tensor.
         parameters: all names of parameters; the rest are buffers.
         carried: the names that the model's state dict holds.
+        given: name -> what the model calls it, wrappers included.
     """
 
     tensors: dict[str, torch.Tensor]
     tied: dict[str, tuple[str, ...]]
     parameters: frozenset[str]
     carried: frozenset[str]
+    given: dict[str, str]
 
     @staticmethod
     def of(model: nn.Module) -> StateDict:
         """List a model's tensors; refuse those that have no shape yet."""
-        named: list[tuple[str, torch.Tensor]] = [*model.named_parameters(remove_duplicate=False)]
-        parameters = frozenset(name for name, _ in named)
-        named += model.named_buffers(remove_duplicate=False)
+        found: list[tuple[str, torch.Tensor]] = [*model.named_parameters(remove_duplicate=False)]
+        count = len(found)
+        found += model.named_buffers(remove_duplicate=False)
+        held = model.state_dict(keep_vars=True)
+        plain = plain_names(model, dict.fromkeys([*(name for name, _ in found), *held]))
+        named = [(plain[name], tensor) for name, tensor in found]
         lazy = [("lazy", name) for name, tensor in named if nn.parameter.is_lazy(tensor)]
         if lazy:
             hint = "run the model once on real data before tracing it"
             raise TraceError("Parameters have no shape yet.", lazy, hint)
-        return StateDict(*_untied(named), parameters, frozenset(model.state_dict(keep_vars=True)))
+        sharded = [("sharded", name) for name, tensor in named if _is_sharded(tensor)]
+        if sharded:
+            hint = "trace the model before it is sharded; apply the plan to full state dicts"
+            raise TraceError("Parameters lie on several devices.", sharded, hint)
+        parameters = frozenset(name for name, _ in named[:count])
+        carried = frozenset(plain[name] for name in held)
+        given = {plain[name]: name for name, _ in found}
+        return StateDict(*_untied(named), parameters, carried, given)
 
     def is_carried(self, name: str) -> bool:
         """Whether a state dict holds the tensor under any of its names."""
@@ -49,6 +62,11 @@ class StateDict:
         """
         counts = not self.tensors[name].is_floating_point()
         return name not in self.parameters and (counts or not self.is_carried(name))
+
+
+def _is_sharded(tensor: torch.Tensor) -> bool:
+    """Whether a tensor is a `DTensor`; to import that class takes longer than to trace a model."""
+    return type(tensor).__module__.startswith("torch.distributed.")
 
 
 def _untied(

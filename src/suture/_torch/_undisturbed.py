@@ -25,6 +25,7 @@ def undisturbed(model: nn.Module) -> Iterator[None]:
         stack.enter_context(_buffers_kept(model))
         stack.enter_context(_random_states_kept())
         stack.enter_context(_plain_kernels())
+        stack.enter_context(torch.compiler.set_stance("force_eager"))
         model.eval()
         yield
 

@@ -1,0 +1,56 @@
+"""Wrappers: what frameworks that train, shard or compile a model put before its tensors' names.
+
+Knows their words. Does not know modules: whoever has the model sees through it himself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+
+RESERVED = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
+"""Steps of a name that no model has of itself: `torch.compile`, FSDP, activation checkpoints."""
+
+OUTER = ("module.", "model.", "_forward_module.")
+"""What may stand before all names: data parallel training, Lightning and Fabric."""
+
+
+def plain_names(names: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """Say what each name is without wrappers, where that is a name that is known.
+
+    Args:
+        names: of the tensors in one state dict.
+        known: the names that tensors have on the other side.
+
+    Returns:
+        Each name -> what it is called without wrappers, in their order.
+
+    Example:
+        >>> plain_names(["module._orig_mod.fc.weight", "module._orig_mod.fc.bias"], ["fc.weight"])
+        {'module._orig_mod.fc.weight': 'fc.weight', 'module._orig_mod.fc.bias': 'fc.bias'}
+    """
+    given = list(names)
+    found = {name: _plain(name, known) for name in given}
+    if len({*found.values()}) < len(found):  # one tensor, wrapped and not
+        return {name: name for name in given}
+    outer = next((p for p in _prefixes(found.values()) if _any(found.values(), p, known)), "")
+    return {name: short.removeprefix(outer) for name, short in found.items()}
+
+
+def _plain(name: str, known: Collection[str]) -> str:
+    """Leave reserved steps out, and `module` wherever that gives a name that is known."""
+    steps = [step for step in name.split(".") if step not in RESERVED]
+    within = ".".join(step for step in steps if step != "module")
+    return within if within in known and ".".join(steps) not in known else ".".join(steps)
+
+
+def _prefixes(names: Collection[str]) -> Iterator[str]:
+    """List what wrappers may have put before all names, the shortest first."""
+    prefix: str | None = ""
+    while names and prefix is not None:
+        yield prefix
+        longer = (prefix + outer for outer in OUTER)
+        prefix = next((p for p in longer if all(name.startswith(p) for name in names)), None)
+
+
+def _any(names: Iterable[str], prefix: str, known: Collection[str]) -> bool:
+    return any(name.removeprefix(prefix) in known for name in names)
