@@ -29,18 +29,17 @@ def plain_names(names: Iterable[str], known: Collection[str]) -> dict[str, str]:
         {'module._orig_mod.fc.weight': 'fc.weight', 'module._orig_mod.fc.bias': 'fc.bias'}
     """
     given = list(names)
-    found = {name: _plain(name, known) for name in given}
-    if len({*found.values()}) < len(found):  # one tensor, wrapped and not
-        return {name: name for name in given}
-    outer = next((p for p in _prefixes(found.values()) if _any(found.values(), p, known)), "")
-    return {name: short.removeprefix(outer) for name, short in found.items()}
+    found = [".".join(step for step in name.split(".") if step not in RESERVED) for name in given]
+    outer = next((p for p in _prefixes(found) if _any(found, p, known)), "")
+    plain = [_inner(short.removeprefix(outer), known) for short in found]
+    # One tensor may be there twice, wrapped and not: then nothing is seen through.
+    return dict(zip(given, plain if len({*plain}) == len(given) else given, strict=True))
 
 
-def _plain(name: str, known: Collection[str]) -> str:
-    """Leave reserved steps out, and `module` wherever that gives a name that is known."""
-    steps = [step for step in name.split(".") if step not in RESERVED]
-    within = ".".join(step for step in steps if step != "module")
-    return within if within in known and ".".join(steps) not in known else ".".join(steps)
+def _inner(name: str, known: Collection[str]) -> str:
+    """Leave `module` out within a name, where that gives one that is known."""
+    within = ".".join(step for step in name.split(".") if step != "module")
+    return within if within in known and name not in known else name
 
 
 def _prefixes(names: Collection[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ put back as it was (`_undisturbed`).
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from suture._torch._record import Made, Recorder, Recording
 from suture._torch._state import StateDict
 from suture._torch._undisturbed import undisturbed
 from suture._torch._whole import Whole
+from suture._torch._wrapped import plain_names, seen_through
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +56,7 @@ def trace(subject: Subject) -> Graph:
 
 def tape(subject: Subject) -> Tape:
     """Trace a model, and keep what it takes to run the graph again."""
+    subject = seen_through(subject)
     state = StateDict.of(subject.model)
     with undisturbed(subject.model), torch.no_grad():
         tracing = _Tracing(subject, state)
@@ -94,7 +97,9 @@ class _Tracing:
         return self._graph(known, inputs, outputs)
 
     def _where(self) -> Any:
-        names = {id(module): name for name, module in self.subject.model.named_modules()}
+        model = self.subject.model
+        paths = {name: id(module) for name, module in model.named_modules()}
+        names = {paths[name]: plain for name, plain in plain_names(model, paths).items()}
 
         def where() -> tuple[str, str]:
             inner = self.modules[-1] if self.modules else self.subject.model
@@ -108,7 +113,10 @@ class _Tracing:
         before = register_module_forward_pre_hook(lambda module, _: self.modules.append(module))
         after = register_module_forward_hook(lambda *_: _discard(self.modules), always_call=True)
         try:
-            yield
+            with warnings.catch_warnings():
+                # Said of a compiled module within the model, which runs as it is here.
+                warnings.filterwarnings("ignore", "Using `torch.compile")
+                yield
         finally:
             before.remove()
             after.remove()
@@ -123,7 +131,7 @@ class _Tracing:
             real = tensor.detach().cpu().clone() if constant and not tensor.is_meta else None
             known[name] = self.recording.add(stand_in, real, constant=constant)
             for each in (name, *self.state.tied.get(name, ())):
-                stand_ins[f"model.{each}"] = stand_in
+                stand_ins[f"model.{self.state.given[each]}"] = stand_in
         return stand_ins, known
 
     def _inputs(self) -> tuple[dict[str, int], Any, Any]:
