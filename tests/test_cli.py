@@ -1,20 +1,11 @@
 """The command line: literal screens, where they are printed, and how each command ends."""
 
 import json
-import os
 import re
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
-from textwrap import dedent
-
-import pytest
-from typer.testing import CliRunner, Result
 
 import suture
-from drivers import MODELS
-from suture._cli import app
+from commands import Suture, said, seen, suture_command, undigested
 
 SCREEN = """\
 Plan <digest> -> <digest>
@@ -49,29 +40,6 @@ parameters
 26 entries: 17 copied, 5 zero, 4 own init
 Exact: every old output is kept.
 """
-
-Suture = Callable[..., Result]
-
-
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Suture:
-    """Run a command in a folder that holds `models.py`."""
-    monkeypatch.chdir(tmp_path)
-    Path("models.py").write_text(MODELS)
-    runner = CliRunner()
-    return lambda *words: runner.invoke(app, list(words))
-
-
-def undigested(text: str) -> str:
-    return re.sub(r"\b[0-9a-f]{12}\b", "<digest>", text)
-
-
-def seen(result: Result) -> tuple[int, str, str]:
-    return result.exit_code, undigested(result.stdout), result.stderr
-
-
-def said(text: str) -> str:
-    return dedent(text).lstrip("\n")
 
 
 # --- plan ----------------------------------------------------------------------
@@ -202,90 +170,6 @@ def test_an_output_without_a_common_entry_is_not_called_equal(run: Suture) -> No
     assert seen(result) == (2, "", said(refused))
 
 
-# --- interactions --------------------------------------------------------------
-
-INTERACTIONS = """\
-Interactions
-
-features
-       2   input.{angle, speed}
-
-parameters   type       groups   features   interactions
-  0.weight   f32[3,2]        2          1              6
-  0.bias     f32[3]          1        all              6
-  2.weight   f32[2,3]        1        all             12
-  2.bias     f32[2]          1        all              4
-
-2 features
-4 parameters with 17 entries
-28 interactions
-"""
-
-
-def test_a_map_of_interactions(run: Suture) -> None:
-    """It is a screen on stdout, and the next question asks for a feature."""
-    next_command = "\nnext: suture interactions models.py:old --feature input.angle\n"
-    assert seen(run("interactions", "models.py:old")) == (0, INTERACTIONS, next_command)
-
-
-def test_what_a_feature_and_a_parameter_have_in_common(run: Suture) -> None:
-    """Questions are answered features first; what a model prints is no answer."""
-    asked = "--parameter", "0.weight", "--feature", "input.angle"
-    answers = """
-        Feature input.angle
-
-          : a whole dim
-
-        parameters   type       entries
-          0.weight   f32[4,3]         4   [:, 1]
-          0.bias     f32[4]           4   all
-          2.weight   f32[2,4]         8   all
-          2.bias     f32[2]           2   all
-
-        4 parameters, 18 entries
-
-        Parameter 0.weight f32[4,3]
-
-          : a whole dim
-
-        groups     entries   features
-          [:, 0]         4          1   input.place
-          [:, 1]         4          1   input.angle
-          [:, 2]         4          1   input.speed
-
-        3 groups, 12 interactions
-        """
-    said_besides = "building the new driver\n"
-    assert seen(run("interactions", "models.py:new", *asked)) == (0, said(answers), said_besides)
-
-
-def test_a_feature_leads_to_a_parameter(run: Suture) -> None:
-    """The next question asks for the first parameter that the feature reaches."""
-    result = run("interactions", "models.py:old", "--feature", "input")
-    assert result.stdout.startswith("2 features under input\n")
-    assert result.stderr == "\nnext: suture interactions models.py:old --parameter 0.weight\n"
-
-
-def test_interactions_as_json_are_all_of_stdout(run: Suture) -> None:
-    """The map, or the answers."""
-    read = json.loads(run("interactions", "models.py:new", "--json").stdout)
-    assert (read["format"], read["total"]) == ("suture-interactions", 54)
-    read = json.loads(run("interactions", "models.py:new", "--json", "--feature", "input").stdout)
-    assert [answer["feature"] for answer in read["answers"]] == ["input"]
-
-
-def test_a_feature_that_is_not_there(run: Suture) -> None:
-    """The command could not run, and says which name was probably meant."""
-    refused = """
-        SchemaError: No feature is called 'input.sped'.
-          features 2, e.g. input.angle, input.speed
-
-        hint: did you mean 'input.speed'?
-        """
-    result = run("interactions", "models.py:old", "--feature", "input.sped")
-    assert seen(result) == (2, "", said(refused))
-
-
 # --- what cannot be read -------------------------------------------------------
 
 
@@ -344,16 +228,6 @@ def test_code_that_raises_is_shown_in_full(run: Suture) -> None:
 # --- the program ---------------------------------------------------------------
 
 
-def suture_command(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [str(Path(sys.executable).with_name("suture")), *words],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **environment},
-    )
-
-
 def test_the_program_says_its_version() -> None:
     """`suture --version` is one line on stdout."""
     run = suture_command("--version")
@@ -377,11 +251,3 @@ def test_colours_only_where_they_are_wanted(run: Suture, tmp_path: Path) -> None
     assert "\x1b[33m  ~ input\x1b[0m" in forced.stdout
     colourless = suture_command("show", file, FORCE_COLOR="1", TERM="xterm-256color", NO_COLOR="1")
     assert not re.search(r"\x1b\[[\d;]*3\d", colourless.stdout)
-
-
-def test_titles_of_a_map_stand_out(run: Suture) -> None:
-    """A terminal gets them bold, over all of their columns; nothing else is marked."""
-    colours = {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
-    screen = suture_command("interactions", "models.py:old", **colours).stdout
-    title = "parameters   type       groups   features   interactions"
-    assert re.findall(r"\x1b\[1m(.*?)\x1b\[0m", screen) == ["features", title]

@@ -9,10 +9,10 @@ import pytest
 import suture
 
 NAMES = """
-Algebra Categorical CoupleError Described Graph Group Interactions Match MatchError Pick Plan
-PlanError Report RuleError Schema SchemaError Spec SpecError Subject SutureError TensorArgument
-TraceError Units UnknownOpError VerifyError Window apply couple gradient_interactions interactions
-match parse plan rule trace transfer verify
+Algebra Categorical CoupleError Described Explanation Graph Group Interactions Match MatchError Pick
+Plan PlanError Report RuleError Schema SchemaError Spec SpecError Subject SutureError TensorArgument
+TraceError Units UnknownOpError VerifyError Window apply couple explain gradient_interactions
+interactions match parse plan rule trace transfer verify
 """
 
 SIGNATURES = """
@@ -23,6 +23,7 @@ Subject(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None =
 SutureError(sentence: str, facts: Iterable[tuple[str, str]] = (), hint: str | None = None)
 apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]
 couple(graph: Graph) -> Units
+explain(graph: Graph, name: str) -> Explanation
 gradient_interactions(source: Subject, init: Literal[positive, random] = positive, pooling: Literal[average, max] = average, saturation: Literal[normalised, raw] = normalised, features: Sequence[str] | None = None, seed: int = 0) -> Interactions
 interactions(graph: Graph) -> Interactions
 match(source: Units, target: Units) -> Match
@@ -35,6 +36,7 @@ verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inpu
 """  # noqa: E501  (one a line)
 
 ATTRIBUTES = {
+    "Explanation": "axes dims kind mirror reached tensor tied to_json values",
     "Interactions": "features groups interactions mask parameters sets total touched unreached",
     "Plan": "exact from_json inputs notes outputs source target tensors to_json unpaired",
     "Report": "equal held max_abs_diff max_rel_diff outputs states",

@@ -21,6 +21,8 @@ from suture._errors import (
     UnknownOpError,
     VerifyError,
 )
+from suture._explain import explain
+from suture._explanation import Explanation
 from suture._gradient import gradient_interactions
 from suture._graph import Graph
 from suture._interactions import interactions
@@ -42,6 +44,7 @@ __all__ = [
     "Categorical",
     "CoupleError",
     "Described",
+    "Explanation",
     "Graph",
     "Group",
     "Interactions",
@@ -66,6 +69,7 @@ __all__ = [
     "Window",
     "apply",
     "couple",
+    "explain",
     "gradient_interactions",
     "interactions",
     "match",

@@ -56,6 +56,7 @@ class _Signs(RegexHighlighter):
         r"(?m)^(?P<changed>  ~ \S+)",
         r"(?m)^(?P<removed>  - \S+)",
         r"(?m)^(?P<title>(inputs|outputs|parameters|buffers|removed|notes|features|groups)\b.*)$",
+        r"(?m)^(?P<title>(dim \d+|values|[a-z]\d*)   .*)$",
         r"(?m)^(?P<good>(Exact|Equal)\b.*)",
         r"(?m)^(?P<bad>(Not exact|Apart)\b.*|  inexact)",
     )
@@ -213,6 +214,25 @@ def interactions(
         _OUT.print("\n\n".join(render_answer(phi, each) for each in answers) or str(phi))
     if question := _next_question(phi, answers):
         _next("interactions", model, *question)
+
+
+@app.command()
+def explain(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Any model.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A parameter, input or output.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Say what each dim of a tensor is, and which others share it, without reading a weight."""
+    with _Running():
+        explained = suture.explain(suture.trace(load(model)), name)
+    if as_json:
+        typer.echo(explained.to_json())
+    else:
+        _OUT.print(str(explained))
+    others = (told.name for axis in explained.axes for told in axis.told if not told.op)
+    if other := next(others, None):
+        _next("explain", model, other)
 
 
 def _next_question(phi: Interactions, answers: Sequence[Answer]) -> list[str]:
