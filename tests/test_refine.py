@@ -244,3 +244,18 @@ def test_a_layer_cut_in_two_ways() -> None:
     texts = spelled(units_of(Cut(), torch.randn(8, 2)))
     read = [texts[f"readers.{number}.weight"].split()[1] for number in range(4)]
     assert read == ["0..5", "5..12", "0..3", "3..12"]
+
+
+def test_axes_made_of_each_other() -> None:
+    """Sizes of one that go round in a circle are left alone, and a cut reaches every axis."""
+    axes = Axes()
+    first, second, third = atoms(axes, 6, 6, 6)
+    for whole, part in ((first, second), (second, third), (third, first)):
+        axes.add_makeup(whole, "product", [part, axes.new(1)])
+    laid(axes, first, 4, 2)
+    refine(axes)
+    assert {text(axes, member) for member in (first, second, third)} == {
+        "4+2",
+        "(4+2 1)",
+        "((4+2 1) 1)",
+    }

@@ -26,11 +26,25 @@ def _settle(axes: Axes, member: Class) -> bool:
     """Bring the makeups of one class together by one step; say whether anything changed."""
     if member not in axes.makeups:
         return False
-    makeups = list(dict.fromkeys(m for m in axes.made_of(member) if member not in m.parts))
+    found = dict.fromkeys(axes.made_of(member))
+    makeups = [m for m in found if not _comes_back(axes, m, member)]
     axes.makeups[member] = makeups
     if not makeups:
         del axes.makeups[member]
     return any(_meet(axes, member, first, second) for first, second in _pairs(makeups))
+
+
+def _comes_back(axes: Axes, makeup: Makeup, member: Class) -> bool:
+    """Whether a class is made of itself and sizes of one, in one step or in several."""
+    size, seen, waiting = axes.sizes[member], set[Class](), [*makeup.parts]
+    while waiting:
+        part = waiting.pop()
+        if part == member:
+            return True
+        if axes.sizes[part] == size and part not in seen:
+            seen.add(part)
+            waiting += [p for m in axes.made_of(part) if m.kind == "product" for p in m.parts]
+    return False
 
 
 def _pairs(makeups: list[Makeup]) -> list[tuple[Makeup, Makeup]]:
