@@ -17,6 +17,9 @@ from torch import Tensor
 from torch._decomp import decomposition_table
 from torch._ops import OpOverload
 
+from suture._torch._grouped import grouped_mm
+from suture._torch._strided import as_strided, view
+
 aten = torch.ops.aten
 
 
@@ -49,18 +52,60 @@ def _rrelu(
     return aten.where.self(aten.ge.Scalar(self, 0), self, aten.mul.Tensor(self, slope))
 
 
+def _histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Any:
+    """Count integers, a bin for each: the integers choose a bin. Bins of real numbers mean none."""
+    if self.is_floating_point() or (min, max) != (0, bins - 1):
+        return NotImplemented
+    codes = aten.one_hot.default(self.flatten().long(), bins)
+    return aten.sum.dim_IntList(codes, [0]).to(self.dtype)
+
+
+def _sort(
+    self: Tensor,
+    dim: int = -1,
+    descending: bool = False,  # noqa: FBT002 (torch's own)
+    stable: bool | None = None,
+) -> Any:
+    """Look integers up where they are by rank: they are moved, and what they choose with them.
+
+    Ranks are those of f64, in which integers are apart up to 2**53.
+    """
+    if self.is_floating_point() or self.is_complex() or not self.ndim:
+        return NotImplemented
+    ranks = torch.sort(self.double(), stable=bool(stable), dim=dim, descending=descending).indices
+    return self.gather(dim, ranks), ranks
+
+
+def _sort_stable(
+    self: Tensor,
+    dim: int = -1,
+    descending: bool = False,  # noqa: FBT002 (torch's own)
+    *,
+    stable: bool | None,
+) -> Any:
+    return _sort(self, dim, descending, stable)
+
+
 MADE_OF: dict[OpOverload, Callable[..., Any]] = {
     aten.select.int: _select,
     aten.select_scatter.default: _select_scatter,
     aten.stack.default: _stack,
     aten.rrelu_with_noise.default: _rrelu,
+    aten.histc.default: _histc,
+    aten.sort.default: _sort,
+    aten.sort.stable: _sort_stable,
+    aten._grouped_mm.default: grouped_mm,
+    aten.as_strided.default: as_strided,
+    aten.view.default: view,
+    aten._unsafe_view.default: view,
 }
-"""Our own decompositions; they take an op's arguments as the op does."""
+"""Our own decompositions, before any rule; they take an op's arguments as the op does, and return
+`NotImplemented` for arguments that they do not fit."""
 
 
 def decomposition(op: OpOverload) -> Callable[..., Any] | None:
-    """Find what computes an op out of others: ours, else torch's, else None."""
-    made = MADE_OF.get(op) or decomposition_table.get(op)
+    """Find what torch computes an op out of; None if it says nothing."""
+    made = decomposition_table.get(op)
     if made is None and op._can_decompose():
         return op.decompose
     return made

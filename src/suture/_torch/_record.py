@@ -155,8 +155,9 @@ class Recorder(TorchDispatchMode):
     def _run_mutable(self, op: OpOverload, named: dict[str, Any], kwargs: Mapping[str, Any]) -> Any:
         """Run an in-place or `out=` op as its functional twin, then write the result."""
         plain = functional(op)
-        if op in MADE_OF:
-            return self._decompose(op, named)
+        made = self._apart(op, named)
+        if made is not NotImplemented:
+            return made
         if plain._schema.is_mutable:
             raise self._unknown(op, named)
         if torch.Tag.inplace_view in op.tags:
@@ -195,8 +196,11 @@ class Recorder(TorchDispatchMode):
         """
         named = self._positions(op, dict(given))
         real = None if _RANDOM in op.tags else self._real(named)
-        if real is None and _sizes_follow_values(op):
+        if real is None and _sizes_follow_values(op, named):
             raise self._undecided(op, named)
+        made = self._apart(op, named)
+        if made is not NotImplemented:
+            return made
         rule = find_rule(op)
         if rule is None:
             return self._decompose(op, named)
@@ -235,7 +239,7 @@ class Recorder(TorchDispatchMode):
         return picked
 
     def _on_meta(self, op: OpOverload, named: Mapping[str, Any], real: Any) -> Any:
-        if _sizes_follow_values(op):
+        if _sizes_follow_values(op, named):
             return tree_map_only(torch.Tensor, lambda t: t.to("meta"), self._compute(op, real))
         try:
             return op(**on_device(op, named, "meta"))
@@ -302,14 +306,21 @@ class Recorder(TorchDispatchMode):
             )
         )
 
+    def _apart(self, op: OpOverload, named: Mapping[str, Any]) -> Any:
+        """Run what we say that an op is made of; `NotImplemented` if it is to be run as it is."""
+        return self._made(MADE_OF[op], op, named) if op in MADE_OF else NotImplemented
+
     def _decompose(self, op: OpOverload, named: Mapping[str, Any]) -> Any:
-        """Run what an op is made of."""
-        only_named = {a.name for a in op._schema.arguments if a.kwarg_only}
-        args = [value for name, value in named.items() if name not in only_named]
-        kwargs = {name: value for name, value in named.items() if name in only_named}
+        """Run what torch says that an op is made of."""
         made = decomposition(op)
         if made is None:
             raise self._unknown(op, named)
+        return self._made(made, op, named)
+
+    def _made(self, made: Callable[..., Any], op: OpOverload, named: Mapping[str, Any]) -> Any:
+        only_named = {a.name for a in op._schema.arguments if a.kwarg_only}
+        args = [value for name, value in named.items() if name not in only_named]
+        kwargs = {name: value for name, value in named.items() if name in only_named}
         with self:
             return made(*args, **kwargs)
 
@@ -331,10 +342,13 @@ def _gives_tensors(op: OpOverload) -> bool:
     return any("Tensor" in str(result.type) for result in op._schema.returns)
 
 
-def _sizes_follow_values(op: OpOverload) -> bool:
-    """Whether only values tell the sizes of an op's results; masks in indices are known by then."""
-    indexes = any(argument.name == "indices" for argument in op._schema.arguments)
-    return torch.Tag.dynamic_output_shape in op.tags and not indexes
+def _sizes_follow_values(op: OpOverload, named: Mapping[str, Any]) -> bool:
+    """Whether only values tell the sizes of an op's results.
+
+    Masks in indices are known by then, and so is how many classes a code has if the call says it.
+    """
+    said = "indices" in named or named.get("num_classes", -1) != -1
+    return torch.Tag.dynamic_output_shape in op.tags and not said
 
 
 def _tensors(result: Any) -> list[Any]:
