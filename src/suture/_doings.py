@@ -71,7 +71,7 @@ class Doings:
         self, node: Node, owners: Mapping[str, frozenset[Class]]
     ) -> Iterator[tuple[Class, Action]]:
         """Hand origins on; say which axes are new, and which meet those of data from elsewhere."""
-        kept = set().union(*map(_axes, node.bound.outputs))
+        kept = set().union(*map(named_axes, node.bound.outputs))
         for name in (name for name in owners if name in kept):
             values = _holding(node, name)
             for atom in owners[name]:
@@ -96,7 +96,8 @@ def op(graph: Graph, number: int) -> tuple[str, str]:
     return node.op.rpartition(".")[0].removeprefix("aten."), node.place.module
 
 
-def _axes(operand: BoundOperand) -> set[str]:
+def named_axes(operand: BoundOperand) -> set[str]:
+    """List the axes of an operand."""
     return {axis.name for dim in operand.dims for part in dim for axis in part}
 
 
@@ -106,5 +107,5 @@ def _holding(node: Node, name: str) -> list[int]:
     return [
         value
         for operand, value in zip(node.bound.inputs, node.inputs, strict=True)
-        if names & _axes(operand)
+        if names & named_axes(operand)
     ]

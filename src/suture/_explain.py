@@ -15,7 +15,7 @@ import numpy as np
 
 from suture._axes import Class, Makeup
 from suture._couple import Units, couple
-from suture._doings import Doings, op
+from suture._doings import Doings, named_axes, op
 from suture._errors import SchemaError, TraceError, demand, near_miss
 from suture._explanation import Dim, Done, Explanation, Joined, Made, One, Role, Shared, Told, Word
 from suture._graph import Graph
@@ -95,7 +95,8 @@ class _Explaining:
     Attributes:
         letters: atom of the tensor's dims -> its letter.
         linked: atom -> the atom with a letter of which it holds entries, by picks.
-        below: class -> the atoms it is made of.
+        below: class -> the atoms with a letter that it holds.
+        blank: the factors of one entry that ops put in and that no tensor began with.
     """
 
     units: Units
@@ -103,11 +104,13 @@ class _Explaining:
     letters: dict[Class, str] = field(default_factory=dict)
     linked: dict[Class, Class] = field(default_factory=dict)
     below: dict[Class, frozenset[Class]] = field(default_factory=dict)
+    blank: frozenset[Class] = frozenset()
     uses: Mapping[str, tuple[Use, ...]] = field(default_factory=dict)
     followed: Mapping[int, Tags] = field(default_factory=dict)
 
     def explanation(self) -> Explanation:
         units, graph, name = self.units, self.units.graph, self.name
+        self.blank = _blank(units)
         own = [*units.classes[name], *self._values(name)]
         for atom in dict.fromkeys(atom for member in own for atom in self._atoms(member)):
             self.letters[atom] = _letter(len(self.letters))
@@ -137,13 +140,19 @@ class _Explaining:
         makeup = self._makeup(member, above)
         if makeup is None:
             return self._one(member)
-        parts = (self._made(part, above | {member}) for part in makeup.parts)
+        parts = (self._made(part, above | {member}) for part in self._shown(makeup))
         return _joined(makeup.kind, tuple(parts), self.units.axes.sizes[member])
 
     def _makeup(self, member: Class, above: frozenset[Class]) -> Makeup | None:
         """Give the first makeup of a class that leads to none of those above it."""
         makeups = self.units.axes.made_of(member)
         return next((m for m in makeups if above.isdisjoint((member, *m.parts))), None)
+
+    def _shown(self, makeup: Makeup) -> Sequence[Class]:
+        """List the parts without blank factors, unless there is nothing else."""
+        if makeup.kind == "sum":
+            return makeup.parts
+        return [part for part in makeup.parts if part not in self.blank] or makeup.parts[:1]
 
     def _one(self, atom: Class) -> One:
         size = self.units.axes.sizes[atom]
@@ -156,7 +165,7 @@ class _Explaining:
         makeup = self._makeup(member, above)
         if makeup is None:
             return [member]
-        parts = (self._atoms(part, above | {member}) for part in makeup.parts)
+        parts = (self._atoms(part, above | {member}) for part in self._shown(makeup))
         return list(dict.fromkeys(atom for part in parts for atom in part))
 
     def _lettered(self, member: Class) -> frozenset[Class]:
@@ -243,6 +252,17 @@ def _letter(number: int) -> str:
     return ascii_lowercase[place] + (str(round_) if round_ else "")
 
 
+def _blank(units: Units) -> frozenset[Class]:
+    """Find the axes of one entry that some op gives and does not take, as an unsqueeze does."""
+    axes = units.axes
+    found = set()
+    for node, names in zip(units.graph.nodes, axes.names, strict=True):
+        taken = {pick.axis for pick in node.bound.picks}.union(*map(named_axes, node.bound.inputs))
+        given = (name for name in names if name not in taken and node.bound.sizes[name] == 1)
+        found |= {axes.find(names[name]) for name in given}
+    return frozenset(found)
+
+
 def _linked(units: Units, letters: Mapping[Class, str]) -> dict[Class, Class]:
     """Find the atoms that hold some entries of those with letters, because picks tie them."""
     if not units.axes.picks:
@@ -260,6 +280,8 @@ def _linked(units: Units, letters: Mapping[Class, str]) -> dict[Class, Class]:
 
 def _joined(kind: Literal["sum", "product"], parts: tuple[Made, ...], size: int) -> Made:
     """Join parts; a sum within a sum and a product within a product are one."""
+    if len(parts) == 1:
+        return parts[0]
     flat: list[Made] = []
     for part in parts:
         flat += part.parts if isinstance(part, Joined) and part.kind == kind else [part]
