@@ -127,7 +127,8 @@ class Experts(nn.Module):
         offs = counts.cumsum(0, dtype=torch.int32)
         hidden = nn.functional.grouped_mm(x[order], self.up, offs=offs).relu()
         y: Tensor = nn.functional.grouped_mm(hidden, self.down, offs=offs)
-        return y[order.argsort()] * weights[:, None]
+        back: Tensor = y[order.argsort()]
+        return back * weights[:, None]
 
 
 def test_experts_behind_a_router() -> None:
