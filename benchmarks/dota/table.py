@@ -5,22 +5,15 @@ Knows how figures read. Does not know how they are measured.
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 import torch
-from rich.console import Console
-from rich.markdown import Markdown
 
-BENCHMARKS = Path(__file__).parent.parent
-RESULTS = BENCHMARKS / "results" / "openai_five.json"
-PAGE = BENCHMARKS.parent / "docs" / "openai_five.md"
-BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+from measuring import page
 
 PAPER = {
     "gradient, positive": ("0.52%", "90.13%", ""),
@@ -63,25 +56,14 @@ class Row:
 
 def publish(rows: Mapping[str, Row]) -> None:
     """Print the table, and write it into the results and the docs."""
-    text = "\n".join(table(rows))
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(
-        json.dumps({name: asdict(row) for name, row in rows.items()}, indent=2) + "\n"
-    )
-    RESULTS.with_suffix(".md").write_text(text + "\n")
-    page = PAGE.read_text()
-    before, after = page[: page.index(BEGIN)], page[page.index(END) :]
-    PAGE.write_text(f"{before}{BEGIN}\n{text}\n{after}")
-    Console().print(Markdown(text))
+    figures = {name: asdict(row) for name, row in rows.items()}
+    page.write("openai_five", table(rows), figures)
 
 
 def table(rows: Mapping[str, Row]) -> Iterator[str]:
     """Write the table in Markdown, and below it where it was measured and what was found."""
-    yield f"| {' | '.join(COLUMNS)} |"
-    yield "|" + "---|" * len(COLUMNS)
-    for name, row in rows.items():
-        cells = (name, *_cells(row), *PAPER.get(name, ("", "", "")))
-        yield f"| {' | '.join(cells)} |"
+    cells = ((name, *_cells(row), *PAPER.get(name, ("", "", ""))) for name, row in rows.items())
+    yield from page.table(COLUMNS, cells)
     yield ""
     yield from _notes(rows)
 
