@@ -1,0 +1,179 @@
+"""One number of a config after the other is changed, and every old entry is looked for.
+
+`by_hand` says from the two configs alone where each entry of the new model comes from; the plan
+must put just those there, and nothing else.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import assume
+from hypothesis import strategies as st
+from torch import nn
+
+import dota
+import suture
+from by_hand import BY_HAND, Hand, entries
+from changes import CHANGES, SIZES, Change, back, config, told
+from families import FAMILIES
+from laws import law
+from measuring.placed import Placed, placed
+from suture import Graph, Subject
+
+ROTARY = "rotary positions are paired in order, not by equal frequency"
+GROUPS = "heads of k and v are not replicated where those of q stay"
+POINTS = "patches of one pixel make one axis of pixels and of positions"
+WIDTH = {"gpt2": ("n_embd", "n_head")}
+"""What a family calls its hidden size and its heads, where that is not as in the others."""
+
+
+HARMLESS = (
+    *("n_inner", "intermediate_size", "vocab_size", "n_positions", "max_position_embeddings"),
+    *("type_vocab_size", "num_labels", "num_channels"),
+)
+"""Numbers that may grow without a change of the function."""
+
+
+def harmless(change: Change) -> bool:
+    """Whether only such numbers change, and none shrinks."""
+    return all(name in HARMLESS and old <= new for name, (old, new) in change.items())
+
+
+def wrong(family: str, change: Change) -> str:
+    """Say what is known to be wrong about a change, whichever way it goes."""
+    heads, keys = (change.get(f"num_{kind}_heads", (6, 6)) for kind in ("attention", "key_value"))
+    sizes, bases = change.get("head_dim", (4, 4)), change.get("rope_theta", (1e4, 1e4))
+    if "hidden_size" in change and "head_dim" not in change:
+        sizes = change["hidden_size"]
+    match family:
+        case "llama" if heads[0] == heads[1] and keys[0] != keys[1]:
+            return GROUPS
+        case "llama" if sizes[0] != sizes[1] and min(sizes) > 2:
+            return ROTARY
+        case "llama" if bases[0] != bases[1] and min(sizes) > 2:
+            return ROTARY
+        case "vit" if 1 in change.get("patch_size", ()):
+            return POINTS
+        case _:
+            return ""
+
+
+def cases() -> Iterator[tuple[str, Change]]:
+    """Every change of every family, both ways."""
+    for family, changes in CHANGES.items():
+        yield from ((family, way) for change in changes for way in (change, back(change)))
+
+
+def case(family: str, change: Change) -> Any:
+    """Name a case, and say whether it is known to be wrong."""
+    known = wrong(family, change)
+    marks = [pytest.mark.xfail(strict=True, reason=known)] if known else []
+    return pytest.param(family, change, id=f"{family} {told(change)}", marks=marks)
+
+
+Made = tuple[Subject, Graph]
+
+
+@cache
+def made(family: str, *numbers: tuple[str, Any]) -> Made:
+    """Build a model with random weights and trace it; a second one is the first."""
+    subject = FAMILIES[family](**dict(numbers))
+    dota.generic(subject.model, seed=len(str(numbers)))
+    return subject, suture.trace(subject)
+
+
+def sides(family: str, change: Change) -> tuple[Made, Made]:
+    """Build the old model and the new one."""
+    old, new = (made(family, *config(change, side).items()) for side in (0, 1))
+    return old, new
+
+
+def firsts(model: nn.Module) -> dict[str, str]:
+    """Name every parameter by the first of its names."""
+    first: dict[int, str] = {}
+    named = model.named_parameters(remove_duplicate=False)
+    return {name: first.setdefault(id(weight), name) for name, weight in named}
+
+
+def astray(found: Placed, hand: Hand, old: nn.Module, new: nn.Module) -> dict[str, int]:
+    """Count, for every parameter, the entries that do not come from where they should."""
+    before, counts = firsts(old), {}
+    for name in dict.fromkeys(firsts(new).values()):
+        right = np.full(found.found[name].shape, -1)
+        if name in hand:
+            at = entries(hand[name])
+            right = np.where(at < 0, -1, found.numbers[before[name]].ravel()[at])
+        counts[name] = int((found.found[name] != right).sum())
+    return {name: count for name, count in counts.items() if count}
+
+
+def misplaced(family: str, change: Change) -> dict[str, int]:
+    """Plan a change, and count what is not where it should be."""
+    (old, one), (new, other) = sides(family, change)
+    hand = BY_HAND[family](old.model.config, new.model.config)
+    return astray(placed(suture.plan(one, other)), hand, old.model, new.model)
+
+
+@pytest.mark.parametrize(("family", "change"), [case(*each) for each in cases()])
+def test_every_old_entry_sits_where_its_unit_sits(family: str, change: Change) -> None:
+    """The plan puts every entry where two configs say, and draws only what neither says anew."""
+    assert misplaced(family, change) == {}
+
+
+@pytest.mark.parametrize(
+    ("family", "change"), [case(*each) for each in cases() if not wrong(*each)]
+)
+def test_a_promise_is_kept(family: str, change: Change) -> None:
+    """Where the plan is exact, the new model computes the old function on weights of order one."""
+    (old, one), (new, other) = sides(family, change)
+    plan = suture.plan(one, other)
+    assert plan.exact or not harmless(change)
+    if plan.exact:
+        new = replace(new, model=copy.deepcopy(new.model))
+        state = suture.apply(plan, old.model.state_dict(), new.model.state_dict())
+        new.model.load_state_dict(state)
+        assert suture.verify(plan, old, new, states=3).equal
+
+
+def possible(family: str, change: Change) -> bool:
+    """Whether both configs are ones that the family takes, and a hand would know what to do.
+
+    More heads of k and v for as many of q say nothing of which goes where unless they divide.
+    """
+    numbers = [config(change, side) for side in (0, 1)]
+    width, heads = (
+        ("n_embd", "n_head") if family == "gpt2" else ("hidden_size", "num_attention_heads")
+    )
+    divided = all(each[width] % each[heads] == 0 for each in numbers)
+    if family != "llama":
+        return divided
+    queries, keys = change["num_attention_heads"], change["num_key_value_heads"]
+    grouped = all(query % key == 0 for query, key in zip(queries, keys, strict=True))
+    return divided and grouped and (queries[0] != queries[1] or max(keys) % min(keys) == 0)
+
+
+@st.composite
+def several(draw: st.DrawFn) -> tuple[str, Change]:
+    """Draw a family, and two values for each number of its config."""
+    family = draw(st.sampled_from([*SIZES]))
+    pairs = {
+        name: st.tuples(st.sampled_from(values), st.sampled_from(values))
+        for name, values in SIZES[family].items()
+    }
+    change = draw(st.fixed_dictionaries(pairs))
+    assume(possible(family, change) and not wrong(family, change))
+    return family, change
+
+
+@law(several(), few=8)
+def test_many_numbers_change_at_once(drawn: tuple[str, Change]) -> None:
+    """Whatever changes together with what, every old entry sits where its unit sits."""
+    family, change = drawn
+    assert misplaced(family, change) == {}
