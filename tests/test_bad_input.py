@@ -76,9 +76,11 @@ def test_control_flow_that_data_decides() -> None:
         """
         TraceError: The model's control flow or shapes depend on values that only real data has.
           at       HERE, Does.forward
+          code     return model.layer(x) if x.sum() > 0 else -model.layer(x)
           op       aten._local_scalar_dense.default(bool[])
+          input    args.0
 
-        hint: give inputs that decide it as integers or booleans, or trace another `call`
+        hint: to go the way that the example goes, Subject(..., concrete=("args.0",))
         """
     )
 
@@ -93,9 +95,11 @@ def test_a_mask_that_data_decides() -> None:
         """
         TraceError: The model's control flow or shapes depend on values that only real data has.
           at       HERE, Does.forward
+          code     return model.layer(x)[x.sum(-1) > 0]
           op       aten.nonzero_numpy.default(bool[7])
+          input    args.0
 
-        hint: give inputs that decide it as integers or booleans, or trace another `call`
+        hint: to go the way that the example goes, Subject(..., concrete=("args.0",))
         """
     )
 

@@ -19,7 +19,7 @@ SIGNATURES = """
 Categorical(names: Iterable[str])
 Described(spec: str, algebra: str | None = None, sizes: Mapping[str, int], picks: tuple[Pick, ...] = (), windows: tuple[Window, ...] = ())
 Schema(inputs: Mapping[str, Labels], outputs: Mapping[str, Labels], state: Mapping[str, str])
-Subject(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, schema: Schema | None = None, call: Callable[..., Any] | None = None, mirror: Mapping[str, str])
+Subject(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, schema: Schema | None = None, call: Callable[..., Any] | None = None, mirror: Mapping[str, str], concrete: Sequence[str] = ())
 SutureError(sentence: str, facts: Iterable[tuple[str, str]] = (), hint: str | None = None)
 apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]
 couple(graph: Graph) -> Units

@@ -23,6 +23,10 @@ class Subject:
             forward does not reach everything (a policy that samples, a critic, a target network).
         mirror: prefix of a twin that no call reaches -> prefix of the module whose plan it takes,
             e.g. `{"q_net_target": "q_net"}`.
+        concrete: inputs that keep their example values while the model is traced, by keypath or by
+            the argument that holds them, e.g. `("obs",)`: control flow that they decide goes the
+            example's way. They stay inputs. Integers and booleans keep their values anyway;
+            weights never have any.
 
     Example:
         >>> Subject(lambda x: x, (1,)).args
@@ -35,3 +39,13 @@ class Subject:
     schema: Schema | None = None
     call: Callable[..., Any] | None = None
     mirror: Mapping[str, str] = field(default_factory=dict)
+    concrete: Sequence[str] = ()
+
+    def keeps(self, keypath: str) -> bool:
+        """Say whether an input keeps its example values.
+
+        Example:
+            >>> Subject(None, concrete=("obs",)).keeps("obs.sensors")
+            True
+        """
+        return any(f"{keypath}.".startswith(f"{name}.") for name in self.concrete)

@@ -5,7 +5,7 @@ Knows what is compared and how. Does not know why outputs part: that is the plan
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,7 +121,8 @@ def verify(
     old, new = theirs.examples(source), ours.examples(target)
     _check_sides("inputs", plan.inputs, old, new)
     _same_models(plan, source, target)
-    worlds = _worlds(plan, states, old, new)
+    concrete = {name for name in new if source.keeps(name) or target.keeps(name)}
+    worlds = _worlds(plan, states, old, new, concrete)
     shared = [placement for placement in plan.outputs if placement.source and placement.target]
     pairs: dict[str, list[tuple[Array, Array]]] = {placement.name: [] for placement in shared}
     for world in worlds:
@@ -160,7 +161,11 @@ def held(plan: Plan) -> tuple[str, ...]:
 
 
 def _worlds(
-    plan: Plan, states: int | Iterable[Inputs] | None, old: Inputs, examples: Inputs
+    plan: Plan,
+    states: int | Iterable[Inputs] | None,
+    old: Inputs,
+    examples: Inputs,
+    concrete: Set[str],
 ) -> list[Inputs]:
     if states in (0, []) or (isinstance(states, int) and states < 0):
         raise PlanError("Verification needs at least one world state.", [("states", f"{states!r}")])
@@ -168,7 +173,8 @@ def _worlds(
         if any(p.source and p.target and p.values == () for p in plan.inputs):
             return []  # no state is known to both: every value that the old table knew is gone
         rng = np.random.default_rng(0)
-        return [draw(plan, old, examples, rng) for _ in range(STATES if states is None else states)]
+        count = STATES if states is None else states
+        return [draw(plan, old, examples, rng, concrete) for _ in range(count)]
     worlds: list[Inputs] = [
         {name: np.asarray(given) for name, given in world.items()} for world in states
     ]

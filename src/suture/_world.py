@@ -4,13 +4,13 @@ Knows how the plan places the entries of inputs. Does not know a framework, nor 
 
 A state is drawn (or given) in the target's layout; the source's inputs are filled from it. What
 the source alone sees is held at 0: that is the value at which the plan drops it. Integers that
-choose from an axis are drawn among the values that both sides know; other integers and booleans
-keep their example values.
+choose from an axis are drawn among the values that both sides know; other integers and booleans,
+and concrete inputs, keep their example values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,13 @@ Array = NDArray[Any]
 Inputs = Mapping[str, Array]
 
 
-def draw(plan: Plan, old: Inputs, examples: Inputs, rng: np.random.Generator) -> dict[str, Array]:
+def draw(
+    plan: Plan,
+    old: Inputs,
+    examples: Inputs,
+    rng: np.random.Generator,
+    kept: Container[str] = (),
+) -> dict[str, Array]:
     """Draw a world state in the target's layout.
 
     Args:
@@ -30,14 +36,17 @@ def draw(plan: Plan, old: Inputs, examples: Inputs, rng: np.random.Generator) ->
         old: the source's example inputs by keypath.
         examples: the target's example inputs by keypath.
         rng: where chance comes from.
+        kept: inputs that keep their example values.
 
     Returns:
         Inputs by keypath; floats are standard normal.
     """
     return {
-        placement.name: _drawn(placement, old, examples[placement.name], rng)
-        for placement in plan.inputs
-        if placement.target is not None
+        p.name: _kept(p, old, examples[p.name])
+        if p.name in kept
+        else _drawn(p, old, examples[p.name], rng)
+        for p in plan.inputs
+        if p.target is not None
     }
 
 
@@ -53,7 +62,7 @@ def _drawn(placement: Placement, old: Inputs, example: Array, rng: np.random.Gen
 
 
 def _kept(placement: Placement, old: Inputs, example: Array) -> Array:
-    """Give an integer input the source's example values where it has them: both know those."""
+    """Give an input the source's example values where it has them: both know those."""
     kept = example.copy()
     if placement.source is not None and placement.values is None and placement.dims:
         theirs, ours = zip(*map(spread, placement.dims), strict=True)

@@ -52,6 +52,11 @@ def _rrelu(
     return aten.where.self(aten.ge.Scalar(self, 0), self, aten.mul.Tensor(self, slope))
 
 
+def _masked_select(self: Tensor, mask: Tensor) -> Any:
+    shape = torch.broadcast_shapes(self.shape, mask.shape)
+    return self.expand(shape)[mask.expand(shape)]
+
+
 def _histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     """Count integers, a bin for each: the integers choose a bin. Bins of real numbers mean none."""
     if self.is_floating_point() or (min, max) != (0, bins - 1):
@@ -91,6 +96,7 @@ MADE_OF: dict[OpOverload, Callable[..., Any]] = {
     aten.select_scatter.default: _select_scatter,
     aten.stack.default: _stack,
     aten.rrelu_with_noise.default: _rrelu,
+    aten.masked_select.default: _masked_select,
     aten.histc.default: _histc,
     aten.sort.default: _sort,
     aten.sort.stable: _sort_stable,

@@ -6,8 +6,7 @@ without a rule is decomposed. Does not know any op's axes (`rules`), nor the mod
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
@@ -18,16 +17,14 @@ from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
 
-from suture._errors import SpecError, TraceError, UnknownOpError
+from suture._errors import SpecError, TraceError
 from suture._graph import Node, Place, Value
 from suture._rule import Rule, TensorArgument
 from suture._torch._alias import Aliases, ViewStep
 from suture._torch._call import arguments, find_rule, functional, make_call, tensor_places
-from suture._torch._dtype import short, show
+from suture._torch._dtype import short
 from suture._torch._made_of import MADE_OF, decomposition
-
-LARGEST_CONSTANT = 1 << 24
-"""Entries up to which a constant's values are computed; larger ones are known by shape alone."""
+from suture._torch._refused import call, line, meta_failed, undecided, unknown
 
 aten = torch.ops.aten
 _RANDOM = torch.Tag.nondeterministic_seeded
@@ -54,7 +51,7 @@ class Recording:
 
     `made` says how each node is run again, `real` holds entries where they are known, `constant`
     the values that depend on neither weights nor inputs, `index` the value of each tensor by
-    identity, `kept` every tensor so that no identity is reused.
+    identity, `kept` every tensor so that no identity is reused, `named` what the user calls values.
     """
 
     values: list[Value] = field(default_factory=list)
@@ -65,6 +62,7 @@ class Recording:
     index: dict[int, int] = field(default_factory=dict)
     kept: list[torch.Tensor] = field(default_factory=list)
     aliases: Aliases = field(default_factory=Aliases)
+    named: dict[int, tuple[str, str]] = field(default_factory=dict)
 
     def add(
         self, tensor: torch.Tensor, real: torch.Tensor | None = None, *, constant: bool = False
@@ -142,15 +140,29 @@ class Recorder(TorchDispatchMode):
         """Answer what Python asks of values (`.item()`, `bool()`), where they are known."""
         real = self._real(named)
         if real is None:
-            raise self._undecided(op, named)
+            raise self._undecided(call(op, named), _tensors(dict(named)))
         return op(**real)
 
-    def _undecided(self, op: OpOverload, named: Mapping[str, Any]) -> TraceError:
-        return TraceError(
-            "The model's control flow or shapes depend on values that only real data has.",
-            [("at", str(self._place())), ("op", _show(op, named))],
-            "give inputs that decide it as integers or booleans, or trace another `call`",
-        )
+    def _undecided(self, asked: str, tensors: Iterable[torch.Tensor]) -> TraceError:
+        seen = self.recording
+        values = [self._value(tensor) for tensor in tensors]
+        return undecided(asked, self._place(), values, seen.real, seen.nodes, seen.named)
+
+    def numbers(self, tensor: torch.Tensor, asking: Callable[..., Any]) -> torch.Tensor:
+        """Give the entries that Python asks for; as an array only those of constants.
+
+        What leaves torch as an array comes back as one, and nobody sees from which input.
+        """
+        constant = self.value_of(tensor) in self.recording.constant
+        if asking is torch.Tensor.tolist or constant:
+            return self._known(tensor, f"Tensor.{asking.__name__}").clone()
+        return tensor
+
+    def _known(self, tensor: torch.Tensor, asked: str) -> torch.Tensor:
+        value = self.value_of(tensor)
+        if value not in self.recording.real:
+            raise self._undecided(asked, [self._meta(tensor)])
+        return self.recording.real[value]
 
     def _run_mutable(self, op: OpOverload, named: dict[str, Any], kwargs: Mapping[str, Any]) -> Any:
         """Run an in-place or `out=` op as its functional twin, then write the result."""
@@ -159,7 +171,7 @@ class Recorder(TorchDispatchMode):
         if made is not NotImplemented:
             return made
         if plain._schema.is_mutable:
-            raise self._unknown(op, named)
+            raise unknown(op, named, self._place())
         if torch.Tag.inplace_view in op.tags:
             return self._view_in_place(op, plain, named)
         result = self._run(plain, named)
@@ -196,14 +208,14 @@ class Recorder(TorchDispatchMode):
         """
         named = self._positions(op, dict(given))
         real = None if _RANDOM in op.tags else self._real(named)
-        if real is None and _sizes_follow_values(op, named):
-            raise self._undecided(op, named)
         made = self._apart(op, named)
         if made is not NotImplemented:
             return made
-        rule = find_rule(op)
+        rule, follows = find_rule(op), _sizes_follow_values(op, named)
+        if real is None and follows:
+            raise self._undecided(call(op, named), _tensors(named))
         if rule is None:
-            return self._decompose(op, named)
+            return self._given(op, named, real) if follows else self._decompose(op, named)
         result = self._on_meta(op, named, real)
         outputs = _tensors(result)
         inputs = [t for t in tensor_places(op, named) if t is not None]
@@ -229,14 +241,25 @@ class Recorder(TorchDispatchMode):
 
     def _picked(self, mask: torch.Tensor) -> list[torch.Tensor]:
         """Find the positions that a known mask picks, one tensor per dim of the mask."""
-        value = self._value(mask)
-        if value not in self.recording.real:
-            raise self._undecided(aten.nonzero_numpy.default, {"self": mask})
-        picked: list[torch.Tensor] = []
-        for real in self.recording.real[value].nonzero(as_tuple=True):
-            picked.append(real.to("meta"))
-            self.recording.add(picked[-1], real, constant=value in self.recording.constant)
-        return picked
+        known = self._known(mask, call(aten.nonzero_numpy.default, {"self": mask}))
+        return self._leaves(known.nonzero(as_tuple=True), [mask])
+
+    def _given(self, op: OpOverload, named: Mapping[str, Any], real: Any) -> Any:
+        """Take the results of an op whose sizes only values tell as given, as they are here."""
+        results = self._compute(op, real)
+        places = self._leaves(_tensors(results), _tensors(named))
+        return places[0] if isinstance(results, torch.Tensor) else tuple(places)
+
+    def _leaves(
+        self, entries: Iterable[torch.Tensor], sources: Iterable[torch.Tensor]
+    ) -> list[torch.Tensor]:
+        """Make tensors of known entries, which no op gives."""
+        constant = self.recording.constant.issuperset(map(self._value, sources))
+        found: list[torch.Tensor] = []
+        for real in entries:
+            found.append(real.to("meta"))
+            self.recording.add(found[-1], real, constant=constant)
+        return found
 
     def _on_meta(self, op: OpOverload, named: Mapping[str, Any], real: Any) -> Any:
         if _sizes_follow_values(op, named):
@@ -244,16 +267,7 @@ class Recorder(TorchDispatchMode):
         try:
             return op(**on_device(op, named, "meta"))
         except (NotImplementedError, RuntimeError) as error:
-            raise TraceError(
-                "An op cannot be run on shapes alone.",
-                [
-                    ("at", str(self._place())),
-                    ("op", _show(op, named)),
-                    ("torch", str(error).splitlines()[0]),
-                ],
-                "check that the model runs on these arguments; if it does, keep the op out of the "
-                "traced call (see Subject's `call`)",
-            ) from error
+            raise meta_failed(op, named, self._place(), error) from error
 
     def _real(self, named: Mapping[str, Any]) -> dict[str, Any] | None:
         """Real arguments of a call whose operands are all known; None where one is not."""
@@ -284,11 +298,11 @@ class Recorder(TorchDispatchMode):
         self, rule: Rule, op: OpOverload, named: Mapping[str, Any], inputs: list[int],
         outputs: list[torch.Tensor],
     ) -> None:  # fmt: skip
-        call = make_call(op, named, self._see, [tuple(o.shape) for o in outputs])
+        described = make_call(op, named, self._see, [tuple(o.shape) for o in outputs])
         try:
-            bound, algebra = rule.describe(call)
+            bound, algebra = rule.describe(described)
         except SpecError as error:
-            error.facts = (("at", str(self._place())), ("op", _show(op, named)), *error.facts)
+            error.facts = (("at", str(self._place())), ("op", call(op, named)), *error.facts)
             raise
         index = self.recording.index
         places = count()
@@ -314,7 +328,7 @@ class Recorder(TorchDispatchMode):
         """Run what torch says that an op is made of."""
         made = decomposition(op)
         if made is None:
-            raise self._unknown(op, named)
+            raise unknown(op, named, self._place())
         return self._made(made, op, named)
 
     def _made(self, made: Callable[..., Any], op: OpOverload, named: Mapping[str, Any]) -> Any:
@@ -324,17 +338,9 @@ class Recorder(TorchDispatchMode):
         with self:
             return made(*args, **kwargs)
 
-    def _unknown(self, op: OpOverload, named: Mapping[str, Any]) -> UnknownOpError:
-        return UnknownOpError(
-            f"No axis rule for {op}.",
-            [("at", str(self._place())), ("op", _show(op, named))],
-            f'if it computes every entry by itself, suture.rule("{op}", "... -> ..."); '
-            "if not, write the spec that holds: see docs/adding_an_op.md",
-        )
-
     def _place(self) -> Place:
         module, kind = self.where()
-        return Place(module, kind, _line())
+        return Place(module, kind, line())
 
 
 @cache
@@ -363,27 +369,3 @@ def on_device(op: OpOverload, named: Mapping[str, Any], device: str) -> dict[str
     if "pin_memory" in placed:
         placed["pin_memory"] = None
     return placed
-
-
-def _show(op: OpOverload, named: Mapping[str, Any]) -> str:
-    def text(value: Any) -> str:
-        if isinstance(value, torch.Tensor):
-            return show(value)
-        if isinstance(value, (list, tuple)):
-            return f"[{', '.join(map(text, value))}]"
-        return str(value)
-
-    defaults = {a.name: a.default_value for a in op._schema.arguments}
-    said = {n: v for n, v in named.items() if isinstance(v, torch.Tensor) or v != defaults.get(n)}
-    return f"{op}({', '.join(map(text, said.values()))})"
-
-
-def _line() -> str:
-    """File and line of the innermost frame that is neither torch nor this adapter."""
-    frame: Any = sys._getframe(1)
-    while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        if not name.startswith(("torch.", "suture.")) and name != "torch":
-            return f"{frame.f_code.co_filename}:{frame.f_lineno}"
-        frame = frame.f_back
-    return "?"

@@ -27,6 +27,7 @@ from suture._plan import Tensor
 from suture._schema import Schema, check
 from suture._subject import Subject
 from suture._torch import _arguments as arguments
+from suture._torch._concrete import concrete
 from suture._torch._record import Made, Recorder, Recording
 from suture._torch._state import StateDict
 from suture._torch._undisturbed import undisturbed
@@ -91,7 +92,7 @@ class _Tracing:
         stand_ins, known = self._stand_ins()
         inputs, args, kwargs = self._inputs()
         recorder = Recorder(self.recording, self._where())
-        with self._watched(), recorder, Whole(recorder.run_whole):
+        with self._watched(), recorder, Whole(recorder.run_whole, recorder.numbers):
             result = self._call(stand_ins, args, kwargs)
             outputs = self._outputs(result, recorder)
         return self._graph(known, inputs, outputs)
@@ -130,6 +131,8 @@ class _Tracing:
             constant = self.state.is_constant(name)
             real = tensor.detach().cpu().clone() if constant and not tensor.is_meta else None
             known[name] = self.recording.add(stand_in, real, constant=constant)
+            kind = "weights" if name in self.state.parameters else "buffer"
+            self.recording.named[known[name]] = (kind, name)
             for each in (name, *self.state.tied.get(name, ())):
                 stand_ins[f"model.{self.state.given[each]}"] = stand_in
         return stand_ins, known
@@ -139,10 +142,13 @@ class _Tracing:
         subject = arguments.distinct(self.subject)
         new: dict[str, torch.Tensor] = {}
         found: dict[str, int] = {}
-        for name, tensor in arguments.inputs(subject).items():
+        given = arguments.inputs(subject)
+        kept = concrete(subject, given)
+        for name, tensor in given.items():
             new[name] = _on_meta(tensor)
-            keeps = not tensor.is_floating_point() and not tensor.is_meta
+            keeps = name in kept or not (tensor.is_floating_point() or tensor.is_meta)
             found[name] = self.recording.add(new[name], tensor.detach().cpu() if keeps else None)
+            self.recording.named[found[name]] = ("input", name)
         return found, *arguments.replaced(subject, new)
 
     def _call(self, stand_ins: dict[str, torch.Tensor], args: Any, kwargs: Any) -> Any:

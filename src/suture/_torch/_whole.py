@@ -2,8 +2,8 @@
 
 Knows ops that have a rule of their own but never arrive (`one_hot` would arrive as a comparison
 with counted numbers, and nothing would tell that its integers choose from an axis), and calls that
-make tensors of Python's numbers: on the meta device these would be lost. Does not know ops' axes
-(`rules`).
+make tensors of Python's numbers, or numbers of tensors: there are none on the meta device. Does not
+know ops' axes (`rules`).
 """
 
 from __future__ import annotations
@@ -24,11 +24,21 @@ WHOLE: dict[Callable[..., Any], OpOverload] = {
 
 
 class Whole(TorchFunctionMode):
-    """Hands calls of such ops on in one piece, and keeps the numbers of Python."""
+    """Hands calls of such ops on in one piece, and keeps the numbers of Python.
 
-    def __init__(self, hand_on: Callable[[OpOverload, Any, Any], Any]) -> None:
+    Args:
+        hand_on: runs an op in one piece.
+        known: gives the entries of a tensor that a call asks for.
+    """
+
+    def __init__(
+        self,
+        hand_on: Callable[[OpOverload, Any, Any], Any],
+        known: Callable[[Tensor, Callable[..., Any]], Tensor],
+    ) -> None:
         super().__init__()
         self.hand_on = hand_on
+        self.known = known
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None
@@ -36,6 +46,10 @@ class Whole(TorchFunctionMode):
         kwargs = kwargs or {}
         if func in KEEPING:
             return KEEPING[func](func, args, kwargs)
+        if func in ASKING:
+            tensor, *rest = args
+            with torch._C._DisableTorchDispatch():
+                return func(self.known(tensor, func), *rest, **kwargs)
         if func not in WHOLE:
             return func(*args, **kwargs)
         with torch._C._DisableTorchDispatch():
@@ -88,3 +102,6 @@ KEEPING: dict[Callable[..., Any], Callable[..., Any]] = {
     Tensor.__getitem__: _indexed,
     Tensor.__setitem__: _indexed,
 }
+
+ASKING = frozenset({Tensor.tolist, Tensor.numpy, Tensor.__array__})
+"""Calls that ask for all numbers of a tensor."""
