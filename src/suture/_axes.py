@@ -56,6 +56,7 @@ class Axes:
         dims: value -> the class of each of its dims.
         values: integer value -> the class that its entries index.
         names: node -> the class of each axis of its bound spec.
+        added: classes to which ways of being made up were added, as long as somebody reads it.
     """
 
     parents: list[int] = field(default_factory=list)
@@ -65,6 +66,7 @@ class Axes:
     dims: dict[int, tuple[Class, ...]] = field(default_factory=dict)
     values: dict[int, Class] = field(default_factory=dict)
     names: list[dict[str, Class]] = field(default_factory=list)
+    added: list[Class] = field(default_factory=list)
 
     def new(self, size: int) -> Class:
         """Begin a class."""
@@ -96,6 +98,7 @@ class Axes:
         self.parents[other] = one
         if other in self.makeups:
             self.makeups.setdefault(one, []).extend(self.makeups.pop(other))
+            self.added.append(one)
 
     def made_of(self, member: Class) -> list[Makeup]:
         """List the ways in which a class is made up, parts as the classes that stand for all."""
@@ -110,6 +113,7 @@ class Axes:
             self.tie(member, parts[0])
         else:
             self.makeups.setdefault(self.find(member), []).append(Makeup(kind, tuple(parts)))
+            self.added.append(self.find(member))
 
 
 def axes(graph: Graph) -> Axes:

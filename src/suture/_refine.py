@@ -18,12 +18,23 @@ def refine(axes: Axes) -> None:
     """Tie and split classes until each is made up in one way, or in ways that do not meet."""
     waiting = list(axes.makeups)
     while waiting:
-        if _settle(axes, waiting.pop()):
-            waiting = list(axes.makeups)
+        _settle_all(axes, waiting)
+        # What is made of itself may come to light elsewhere than where a makeup was added.
+        waiting = [member for member in list(axes.makeups) if _settle(axes, member)]
+
+
+def _settle_all(axes: Axes, waiting: list[Class]) -> None:
+    """Settle classes and those that this adds makeups to: work grows with the changes alone."""
+    axes.added.clear()
+    while waiting:
+        member = waiting.pop()
+        if _settle(axes, member):
+            waiting += [member, *axes.added]
+            axes.added.clear()
 
 
 def _settle(axes: Axes, member: Class) -> bool:
-    """Bring the makeups of one class together by one step; say whether anything changed."""
+    """Bring two makeups of one class together; say whether anything changed."""
     if member not in axes.makeups:
         return False
     found = dict.fromkeys(axes.made_of(member))
