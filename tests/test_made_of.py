@@ -51,6 +51,9 @@ def test_a_grouped_product(left: Any, right: Any, offs: Tensor | None) -> None:
         (drawn(2, 3, 5).permute(2, 0, 1), (3, 2, 5), (5, 15, 1)),
         (drawn(2, 7, 1, 1), (2, 7, 1, 1), (7, 1, 7, 7)),
         (drawn(12), (3, 1, 4), (4, 9, 1)),
+        (drawn(10), (4, 4), (2, 1)),
+        (drawn(2, 4, 3, 5).transpose(1, 2), (2, 3, 2, 3, 5), (60, 15, 15, 5, 1)),
+        (drawn(6, 2, 4, 8), (6, 3, 4, 8), (64, 16, 8, 1)),
     ],
 )
 def test_memory_in_another_order(
@@ -66,9 +69,29 @@ def test_memory_in_another_order(
     [((3, 4), (2, 1), 0), ((2, 3), (3, 1), 0), ((2, 4), (4, 1), 2), ((3, 4), (0, 1), 0)],
 )
 def test_memory_with_gaps_and_windows(size: Any, stride: Any, offset: int) -> None:
-    """What overlaps, leaves entries out or begins elsewhere is not guessed."""
+    """What leaves entries out, repeats them or begins elsewhere is not guessed."""
     made = MADE_OF[aten.as_strided.default](drawn(12), size, stride, offset)
     assert made is NotImplemented
+
+
+@pytest.mark.parametrize("wide", [False, True])
+def test_rows_written_where_a_mask_says(wide: bool) -> None:
+    """Images among words: a row is written whole, and stays the units that it was."""
+
+    def writing(model: Does, x: Tensor, ids: Tensor, image: Tensor) -> Any:
+        y = model.layer(x)
+        mask = (ids == 9)[..., None]
+        return y.masked_scatter(mask.expand_as(y) if wide else mask, image @ model.layer.weight.T)
+
+    ids = torch.tensor([[9, 9, 1, 2, 3], [5, 9, 9, 9, 4]])
+    model, args = Does(writing), (drawn(2, 5, 3), ids, drawn(5, 3))
+    with torch.no_grad():
+        wanted, y = model(*args), model.layer(args[0])
+        mask = (ids == 9)[..., None].expand_as(y)
+        made = MADE_OF[aten.masked_scatter.default]
+        assert torch.equal(made(y, mask, args[2] @ model.layer.weight.T), wanted)
+    texts = spelled(units_of(model, *args))
+    assert texts["output"].split()[-1] == texts["layer.weight"].split()[0]
 
 
 def test_a_count_of_integers() -> None:
@@ -127,8 +150,8 @@ class Experts(nn.Module):
         offs = counts.cumsum(0, dtype=torch.int32)
         hidden = nn.functional.grouped_mm(x[order], self.up, offs=offs).relu()
         y: Tensor = nn.functional.grouped_mm(hidden, self.down, offs=offs)
-        back: Tensor = y[order.argsort()]
-        return back * weights[:, None]
+        result: Tensor = y[order.argsort()] * weights[:, None]
+        return result
 
 
 def test_experts_behind_a_router() -> None:

@@ -45,6 +45,8 @@ SAMPLES = [
     sample("aten.unfold.default", f(7, 2), 0, 3, 3),
     sample("aten.unfold.default", f(2, 7), 1, 3, 2),
     sample("aten.unfold.default", f(2, 9), 1, 2, 3),
+    sample("aten.unfold.default", f(2, 7, 3), -2, 3, 3),
+    sample("aten.unfold.default", f(2, 7, 3), -2, 3, 2),
     sample("aten.unfold.default", f(), 0, 1, 1),
     sample("aten.unfold_copy.default", f(2, 6), 1, 3, 3),
 ]

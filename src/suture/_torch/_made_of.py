@@ -10,6 +10,7 @@ A dim that is dropped or added has no axis by which a spec could say which of it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any
 
 import torch
@@ -57,6 +58,18 @@ def _masked_select(self: Tensor, mask: Tensor) -> Any:
     return self.expand(shape)[mask.expand(shape)]
 
 
+def _masked_scatter(self: Tensor, mask: Tensor, source: Tensor) -> Any:
+    """Write rows, in their order, where a mask that is the same along whole rows says."""
+    spread = mask.expand(self.shape)
+    rows = self.ndim
+    while rows and (spread.stride(rows - 1) == 0 or self.shape[rows - 1] == 1):
+        spread, rows = spread.select(-1, 0), rows - 1
+    if source.numel() % max(1, prod(self.shape[rows:])):
+        return NotImplemented
+    written = source.reshape(-1, *self.shape[rows:])[: int(spread.sum())]
+    return aten.index_put.default(self, [spread], written)
+
+
 def _histc(self: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Any:
     """Count integers, a bin for each: the integers choose a bin. Bins of real numbers mean none."""
     if self.is_floating_point() or (min, max) != (0, bins - 1):
@@ -97,7 +110,10 @@ MADE_OF: dict[OpOverload, Callable[..., Any]] = {
     aten.stack.default: _stack,
     aten.rrelu_with_noise.default: _rrelu,
     aten.masked_select.default: _masked_select,
+    aten.masked_scatter.default: _masked_scatter,
     aten.histc.default: _histc,
+    aten._is_all_true.default: aten.all.default,
+    aten._is_any_true.default: aten.any.default,
     aten.sort.default: _sort,
     aten.sort.stable: _sort_stable,
     aten._grouped_mm.default: grouped_mm,

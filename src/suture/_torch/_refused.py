@@ -21,6 +21,9 @@ from suture._torch._dtype import show
 Named = Mapping[int, tuple[str, str]]
 """Value -> what it is (`input`, `weights`, `buffer`), and its name."""
 
+SHOWN = 4
+"""Names of a kind that an error lists."""
+
 
 def line() -> str:
     """File and line of the innermost frame that is neither torch nor this adapter."""
@@ -94,7 +97,7 @@ def undecided(
         kind, name = named[value]
         kinds[kind].append(name)
     facts = [("at", str(place)), *_code(place.line), ("op", asked)]
-    facts += [(kind, ", ".join(names)) for kind, names in kinds.items() if names]
+    facts += [(kind, _listed(names)) for kind, names in kinds.items() if names]
     others = found - named.keys()
     facts += [("unknown", "numbers that are drawn, or made where there is no memory")] * bool(
         others
@@ -104,6 +107,11 @@ def undecided(
         facts,
         _hint(kinds, bool(others)),
     )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
+    return ", ".join([*names[:SHOWN], *more])
 
 
 def _hint(kinds: Mapping[str, Sequence[str]], others: bool) -> str:

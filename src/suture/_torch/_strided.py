@@ -1,6 +1,6 @@
 """Memory read in another shape or order: as views that say which entry is which.
 
-Knows dense memory. Does not know windows that overlap, or leave gaps.
+Knows dense memory, and windows that overlap along one dim of it. Does not know memory with gaps.
 """
 
 from __future__ import annotations
@@ -19,15 +19,37 @@ def as_strided(
 ) -> Any:
     """Restate memory that both fill without gaps: in its own order, reshaped, and permuted."""
     own = _order(self.shape, self.stride())
-    new = _order(size, stride)
-    moved = storage_offset is not None and storage_offset != self.storage_offset()
-    if moved or own is None or new is None or self.numel() != prod(size):
+    if own is None or storage_offset not in (None, self.storage_offset()):
         return NotImplemented
     flat = self if own == sorted(own) else self.permute(own)
+    new = _order(size, stride)
+    if new is None:
+        return _windows(flat, size, stride)
+    if self.numel() != prod(size):
+        return NotImplemented
     laid = [size[dim] for dim in new]
-    reshaped = flat if list(flat.shape) == laid else flat.reshape(laid)
-    back = sorted(range(len(new)), key=new.__getitem__)
-    return reshaped.permute(back)
+    return _back(flat if list(flat.shape) == laid else flat.reshape(laid), new)
+
+
+def _back(tensor: Tensor, order: Sequence[int]) -> Tensor:
+    """Permute dims that stand in an order back."""
+    return tensor.permute(sorted(range(len(order)), key=order.__getitem__))
+
+
+def _windows(flat: Tensor, size: Sequence[int], stride: Sequence[int]) -> Any:
+    """Read windows that overlap along one dim of dense memory."""
+    order = sorted(range(len(size)), key=lambda dim: (-stride[dim], dim))
+    sizes, strides = [size[dim] for dim in order], [stride[dim] for dim in order]
+    for at in range(len(order) - 1):
+        count, window, row = sizes[at], sizes[at + 1], strides[at + 1]
+        step, uneven = divmod(strides[at], max(row, 1))
+        rows = (count - 1) * step + window
+        laid = [*sizes[:at], rows, *sizes[at + 2 :]]
+        dense = _order(laid, [*strides[:at], row, *strides[at + 2 :]])
+        if step and not uneven and dense == sorted(dense or ()) and prod(laid) == flat.numel():
+            found = flat.reshape(laid).unfold(at, window, step)
+            return _back(found.movedim(-1, at + 1), order)
+    return NotImplemented
 
 
 def _order(size: Sequence[int], stride: Sequence[int]) -> list[int] | None:

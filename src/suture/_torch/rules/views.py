@@ -256,6 +256,7 @@ def unfold(
     """Read windows along a dim: side by side they are factors; overlapping, no axis of it stays."""
     if not self.ndim:
         return Described(" -> s")
+    dimension %= self.ndim  # the result has a dim more: from its end it is another
     own, rest = axes(self.ndim), self.shape[dimension] - out[0][dimension] * size
     if step != size:
         index = slide(self.shape[dimension], out[0][dimension], size, step)
