@@ -34,7 +34,7 @@ def _settle_all(axes: Axes, waiting: list[Class]) -> None:
 
 
 def _settle(axes: Axes, member: Class) -> bool:
-    """Bring two makeups of one class together; say whether anything changed."""
+    """Bring the makeups of one class together; say whether anything changed."""
     if member not in axes.makeups:
         return False
     found = dict.fromkeys(axes.made_of(member))
@@ -42,7 +42,8 @@ def _settle(axes: Axes, member: Class) -> bool:
     axes.makeups[member] = makeups
     if not makeups:
         del axes.makeups[member]
-    return any(_meet(axes, member, first, second) for first, second in _pairs(makeups))
+    ordered = sorted(makeups, key=lambda makeup: makeup.kind == "product")
+    return any(_meet(axes, member, ordered[at:]) for at in range(len(ordered) - 1))
 
 
 def _comes_back(axes: Axes, makeup: Makeup, member: Class) -> bool:
@@ -58,18 +59,19 @@ def _comes_back(axes: Axes, makeup: Makeup, member: Class) -> bool:
     return False
 
 
-def _pairs(makeups: list[Makeup]) -> list[tuple[Makeup, Makeup]]:
-    """Every two makeups, sums before products within a pair."""
-    ordered = sorted(makeups, key=lambda makeup: makeup.kind == "product")
-    return [(a, b) for i, a in enumerate(ordered) for b in ordered[i + 1 :]]
-
-
-def _meet(axes: Axes, member: Class, first: Makeup, second: Makeup) -> bool:
-    merged = _merged(axes, first, second)
-    if merged is None:
+def _meet(axes: Axes, member: Class, makeups: list[Makeup]) -> bool:
+    """Bring the first of some makeups together with all that it meets, sums before products."""
+    [first, *others], apart = makeups, list[Makeup]()
+    for other in others:
+        merged = _merged(axes, first, other)
+        if merged is None:
+            apart.append(other)
+        else:
+            first = merged
+    if len(apart) == len(others):
         return False
-    kept = [m for m in axes.makeups[axes.find(member)] if m not in (first, second)]
-    axes.makeups[axes.find(member)] = [*kept, merged]
+    added = [m for m in axes.makeups[axes.find(member)] if m not in makeups]
+    axes.makeups[axes.find(member)] = [*added, first, *apart]
     return True
 
 
