@@ -22,6 +22,7 @@ from suture._match import Match, along, match, own_names
 from suture._occurrences import ONE_GROUP, STRANGE, Groups, Positions
 from suture._phi import Interactions
 from suture._plan import Note
+from suture._rename import Rules
 from suture._sets import Ids
 from suture._signature import Dim
 
@@ -29,13 +30,14 @@ Phis = tuple[Interactions, Interactions]
 """The interactions of the source and of the target."""
 
 
-def match_by_groups(source: Units, target: Units, phis: Phis) -> Match:
+def match_by_groups(source: Units, target: Units, phis: Phis, rename: Rules | None = None) -> Match:
     """Find where the entries of the target come from by the features that reach them.
 
     Args:
         source: the units of the trained model.
         target: the units of the changed model.
         phis: the interactions of both, by whichever method.
+        rename: regular expression -> replacement, for the names of the source's tensors.
 
     Returns:
         The match of the units, with the places of all entries by feature groups; as notes where
@@ -45,7 +47,7 @@ def match_by_groups(source: Units, target: Units, phis: Phis) -> Match:
         MatchError: the units do not match.
         SchemaError: something is named on one side only.
     """
-    found, keys = match(source, target), Keys(phis)
+    found, keys = match(source, target, rename), Keys(phis)
     placed = {
         (name, dim): leading(_groups(found, keys, name, dim), (length(theirs), length(ours)))
         for name in found.shared

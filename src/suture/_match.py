@@ -20,9 +20,12 @@ from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
 from suture._occurrences import IMPLICIT, ONE_GROUP, STRANGE, Groups, Partners, Positions, positions
 from suture._ones import bridge
-from suture._pair import Entry, Name, Pairs, full, named_entries, pair
+from suture._pair import Entry, Name, Pairs, demand_some, full, named_entries, pair
 from suture._plan import Note
 from suture._reach import Reach, reach
+from suture._realign import realigned
+from suture._realign import used as as_used
+from suture._rename import Rules
 from suture._roles import Use, uses
 from suture._schema import resolve
 from suture._signature import Dim, by_signature, signed, unnamed
@@ -41,7 +44,7 @@ class Match:
         names: name -> units, source and target.
         uses: what ops do with the parameters, source and target.
         reach: which features reach the positions of parameters, source and target.
-        notes: what was paired by overlap.
+        notes: what was paired by order of use or by overlap.
         placed: per dim of a shared tensor where its positions come from, if not by its units.
     """
 
@@ -86,12 +89,13 @@ class Match:
         return self.partners.same
 
 
-def match(source: Units, target: Units) -> Match:
+def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
     """Find the partner of every target unit.
 
     Args:
         source: the units of the trained model, from `suture.couple`.
         target: the units of the changed model.
+        rename: regular expression -> replacement, for the names of the source's tensors.
 
     Returns:
         Which unit is which, and as notes what was paired by overlap.
@@ -112,7 +116,7 @@ def match(source: Units, target: Units) -> Match:
         >>> match(units("x", "v"), target).partner[features] >= 0
         array([ True, False,  True])
     """
-    found = by_name(source, target)
+    found = by_name(source, target, rename)
     partner, names, used, aligned = found.partner, found.names, found.uses, found.aligned
     back: dict[str, tuple[str, ...]] = {}
     for name, other in found.shared.items():
@@ -130,26 +134,30 @@ def match(source: Units, target: Units) -> Match:
     same = bridge(partner, source, target, tensors, aligned)
     free = unnamed(source, names[0]), unnamed(target, names[1])
     implied = _implied(partner, same, source, target, tensors, aligned, free)
-    return replace(found, partners=Partners(partner, same, implied), notes=tuple(notes))
+    return replace(found, partners=Partners(partner, same, implied), notes=(*found.notes, *notes))
 
 
-def by_name(source: Units, target: Units) -> Match:
+def by_name(source: Units, target: Units, rules: Rules | None = None) -> Match:
     """Pair tensors, and the units that schemas name, and nothing else.
 
     Raises:
         MatchError: nothing pairs, or names of one unit disagree.
         SchemaError: something is named on one side only.
     """
-    pairs = pair(source.graph, target.graph)
+    pairs = pair(source.graph, target.graph, rules)
     names = named_entries(source), named_entries(target)
     used = uses(source.graph, source.axes), uses(target.graph, target.axes)
+    sides = as_used(source, used[0]), as_used(target, used[1])
+    tensors, notes = realigned(pairs.tensors, pairs.ruled, *sides)
+    demand_some(tensors, source.graph, target.graph)
+    pairs = replace(pairs, tensors=tensors)
     partner = np.full(target.count, -1, np.int64)
     _by_name(partner, *names)
     nothing = np.zeros(source.count, np.bool_), np.zeros(target.count, np.bool_)
     partners = Partners(partner, np.arange(source.count), nothing)
     reached = reach(source, target)
     aligned = _alignments(source, target, {**pairs.tensors, **pairs.inputs, **pairs.outputs})
-    return Match(source, target, pairs, partners, aligned, names, used, reached)
+    return Match(source, target, pairs, partners, aligned, names, used, reached, tuple(notes))
 
 
 def along(match: Match, at: Dim) -> Positions:

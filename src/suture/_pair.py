@@ -13,6 +13,7 @@ from itertools import product
 from suture._couple import Layout, Units
 from suture._errors import MatchError, SchemaError
 from suture._graph import Graph
+from suture._rename import Rules, renamed
 from suture._schema import resolve
 from suture._wrappers import plain_names
 
@@ -25,21 +26,25 @@ Entry = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Target name -> source name, of tensors in the state dict, inputs and outputs."""
+    """Target name -> source name, of tensors in the state dict, inputs and outputs.
+
+    `ruled` are the target tensors that a rule of the user's gave their partner.
+    """
 
     tensors: Mapping[str, str]
     inputs: Mapping[str, str]
     outputs: Mapping[str, str]
+    ruled: frozenset[str] = frozenset()
 
 
-def pair(source: Graph, target: Graph) -> Pairs:
-    """Pair the tensors of two graphs by keypath.
+def pair(source: Graph, target: Graph, rules: Rules | None = None) -> Pairs:
+    """Pair the tensors of two graphs by keypath, the source's as rules rename them.
 
     Raises:
-        MatchError: nothing pairs, or two source tensors claim one tied target.
+        MatchError: two source tensors claim one tied target, or a rule does not fit.
         SchemaError: something is named on one side only.
     """
-    owners = _owners(source, target)
+    owners, ruled = _owners(source, target, rules or {})
     tensors: dict[str, str] = {}
     facts: list[tuple[str, str]] = []
     for name in _names(target):
@@ -50,27 +55,38 @@ def pair(source: Graph, target: Graph) -> Pairs:
             tensors[name] = found[0]
     if facts:
         raise MatchError("Two source tensors cannot fill one tied target.", facts)
-    if not tensors:
-        shown = [("source", _few(owners)), ("target", _few(_names(target)))]
-        hint = "parameters pair by keypath: call the modules alike in both models"
-        raise MatchError("The two models have no parameter in common.", shown, hint)
     _same_sides(source, target)
-    both = [
+    inputs, outputs = (
         {name: name for name in one if name in other and _rank(source, name) == _rank(target, name)}
         for one, other in _sides(source, target)
-    ]
-    return Pairs(tensors, *both)
+    )
+    return Pairs(tensors, inputs, outputs, ruled & tensors.keys())
 
 
-def _owners(source: Graph, target: Graph) -> dict[str, str]:
-    """Give every name that a source tensor has, wrappers seen through, the tensor's first name."""
+def _owners(source: Graph, target: Graph, rules: Rules) -> tuple[dict[str, str], frozenset[str]]:
+    """Give every name that a source tensor has in the target the tensor's first name.
+
+    Returns:
+        Names as rules change them, wrappers seen through, and those that a rule changed.
+    """
     owners = {alias: name for name in _names(source) for alias in _aliases(source, name)}
     known = {alias for name in _names(target) for alias in _aliases(target, name)}
+    new = renamed(owners, rules, known)
+    owners = {new[alias]: name for alias, name in owners.items()}
+    ruled = frozenset(name for alias, name in new.items() if alias != name)
     if known.isdisjoint(owners):
         bare = plain_names(owners, plain_names(known, owners).values())
         wrapped = {plain: name for name, plain in plain_names(known, bare.values()).items()}
-        return {wrapped.get(plain, plain): owners[name] for name, plain in bare.items()}
-    return owners
+        owners = {wrapped.get(plain, plain): owners[name] for name, plain in bare.items()}
+    return owners, ruled
+
+
+def demand_some(tensors: Mapping[str, str], source: Graph, target: Graph) -> None:
+    """Refuse two models of which no tensor pairs."""
+    if not tensors:
+        shown = [("source", _few(_names(source))), ("target", _few(_names(target)))]
+        hint = "parameters pair by keypath: call the modules alike in both models"
+        raise MatchError("The two models have no parameter in common.", shown, hint)
 
 
 def _rank(graph: Graph, name: str) -> int:

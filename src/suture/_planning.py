@@ -37,6 +37,7 @@ from suture._plan import (
     Term,
 )
 from suture._promise import promise
+from suture._rename import Rules
 
 COUNTED = frozenset({*INTEGERS, "bool"})
 
@@ -46,8 +47,9 @@ def plan(
     target: Graph,
     matcher: Literal["coupling", "interactions"] = "coupling",
     phi: Phis | None = None,
+    rename: Rules | None = None,
 ) -> Plan:
-    """Plan how the source's weights become the target's.
+    r"""Plan how the source's weights become the target's.
 
     Args:
         source: the graph of the trained model, from `suture.trace`.
@@ -57,6 +59,9 @@ def plan(
         phi: the interactions of source and target for `matcher="interactions"`, from
             `suture.interactions` or `suture.gradient_interactions`; the former if None. Features
             that a map was not asked for do not tell entries apart.
+        rename: regular expression -> replacement, as `re.sub` takes them, for the names of the
+            source's tensors where the target calls them otherwise: `{r"^h\.": "blocks."}`. Layers
+            that were inserted or removed, and prefixes that changed, are found without.
 
     Returns:
         The plan. No weight is read; time grows with the number of ops and the sum of the dims.
@@ -80,7 +85,7 @@ def plan(
         sentence = f"The {side} is no Graph but {type(graph).__name__}."
         hint = "trace it first: plan(trace(source), trace(target))"
         demand(graph, Graph, PlanError(sentence, hint=hint))
-    found = _matched(source, target, matcher, phi)
+    found = _matched(source, target, matcher, phi, rename)
     planner = _Planner(
         found,
         (
@@ -103,15 +108,17 @@ def plan(
     )
 
 
-def _matched(source: Graph, target: Graph, matcher: str, phi: Phis | None) -> Match:
+def _matched(
+    source: Graph, target: Graph, matcher: str, phi: Phis | None, rename: Rules | None
+) -> Match:
     match matcher, phi:
         case "coupling", None:
-            return find_match(couple(source), couple(target))
+            return find_match(couple(source), couple(target), rename)
         case "interactions", _:
             if phi is None:
                 phi = interactions(source), interactions(target)
             check_phis(phi, source, target)
-            return match_by_groups(couple(source), couple(target), phi)
+            return match_by_groups(couple(source), couple(target), phi, rename)
         case "coupling", _:
             sentence = "The coupling matcher finds its own interactions."
             raise PlanError(sentence, hint='give matcher="interactions" to plan by phi alone')

@@ -12,16 +12,19 @@ from suture._apply import apply
 from suture._errors import VerifyError
 from suture._plan import Plan
 from suture._planning import plan
+from suture._rename import Rules
 from suture._subject import Subject
 from suture._verify import Report, verify
 
 
-def transfer(source: Subject, target: Subject) -> Plan:
+def transfer(source: Subject, target: Subject, rename: Rules | None = None) -> Plan:
     """Carry the source's weights into the target model, in place, and check that it worked.
 
     Args:
         source: the trained model.
         target: the changed model; its weights are overwritten where the plan says so.
+        rename: regular expression -> replacement for the names of the source's tensors; see
+            `suture.plan`.
 
     Returns:
         The plan that was applied. Where `plan.exact` is false its notes say why, and
@@ -42,7 +45,7 @@ def transfer(source: Subject, target: Subject) -> Plan:
         >>> transfer(subject(["x", "v"]), subject(["x", "new", "v"])).exact
         True
     """
-    made = plan(trace(source), trace(target))
+    made = plan(trace(source), trace(target), rename=rename)
     with _all_or_nothing(target.model):
         before = adapter(target.model).state(target.model)
         new = apply(made, adapter(source.model).state(source.model), before)
