@@ -103,6 +103,34 @@ def test_an_inexact_plan_is_a_plan(run: Suture) -> None:
     assert result.stdout.endswith("Not exact: 1 note says where.\n")
 
 
+def test_rules_for_names(run: Suture) -> None:
+    """Rules go on to the next command; here they change the names back to what they were."""
+    rules = ["--rename", "^=body.", "--rename", r"^body\.="]
+    result = run("plan", "models.py:old", "models.py:new", *rules)
+    assert seen(result)[:2] == (0, SCREEN)
+    assert result.stderr.endswith(
+        "next: suture plan models.py:old models.py:new --rename '^=body.' "
+        "--rename '^body\\.=' -o plan.json\n"
+    )
+
+
+def test_a_rule_without_a_new_name(run: Suture) -> None:
+    """It ends with 2 and shows how one is written."""
+    result = run("plan", "models.py:old", "models.py:new", "--rename", "fc1")
+    assert seen(result) == (
+        2,
+        "",
+        said(
+            r"""
+            MatchError: A rule of `--rename` has no `=`.
+              rename   fc1
+
+            hint: write what to replace, = and the new text: --rename '^h\.=blocks.'
+            """
+        ),
+    )
+
+
 # --- verify --------------------------------------------------------------------
 
 

@@ -1,5 +1,7 @@
 """Layers that were inserted, removed or renamed: by order of use and coupling, or by a rule."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -23,12 +25,14 @@ def partners(plan: suture.Plan) -> dict[str, str | None]:
         if tensor.target.name.endswith(".bias"):
             weight = tensor.target.name.replace(".bias", ".weight")
             [twin] = [t for t in plan.tensors if t.target.name == weight]
-            names = [t.source and t.source.name.rpartition(".")[0] for t in (tensor, twin)]
+            found = [t.source for t in (tensor, twin)]
+            names = [each and each.name.rpartition(".")[0] for each in found]
             assert names[0] == names[1]
+    weights = [t for t in plan.tensors if t.target.name.endswith("weight")]
+    sources = [None if t.source is None else t.source.name for t in weights]
     return {
-        t.target.name.removesuffix(".weight"): t.source and t.source.name.removesuffix(".weight")
-        for t in plan.tensors
-        if t.target.name.endswith("weight")
+        t.target.name.removesuffix(".weight"): name and name.removesuffix(".weight")
+        for t, name in zip(weights, sources, strict=True)
     }
 
 
@@ -41,7 +45,11 @@ def moves(plan: suture.Plan) -> list[tuple[str, str]]:
 
 L, T = nn.Linear, nn.Tanh
 
-SHIFTED = {
+Case = tuple[
+    Callable[[], tuple[nn.Module, nn.Module]], dict[str, str | None], list[tuple[str, str]]
+]
+
+SHIFTED: dict[str, Case] = {
     "hidden layer inserted": (
         lambda: (chain(L(3, 16), T(), L(16, 2)), chain(L(3, 16), T(), L(16, 16), T(), L(16, 2))),
         {"0": "0", "2": None, "4": "2"},

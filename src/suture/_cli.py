@@ -24,7 +24,7 @@ from rich.theme import Theme
 import suture
 from suture._adapter import adapter
 from suture._asked import Answer, FromFeature, ask
-from suture._errors import PlanError, SutureError, VerifyError, near_miss
+from suture._errors import MatchError, PlanError, SutureError, VerifyError, near_miss
 from suture._phi import Interactions
 from suture._phi_json import answers_to_json, to_json
 from suture._phi_render import render_answer
@@ -136,6 +136,14 @@ def plan(
         Path | None, typer.Option("-o", "--output", metavar="PLAN", help="Write the plan here.")
     ] = None,
     *,
+    rename: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rename",
+            metavar="REGEX=NAME",
+            help="Replace this in the names of the source's tensors; may be repeated.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
 ) -> None:
@@ -143,12 +151,14 @@ def plan(
     with _Running():
         if output is not None:
             _refuse_to_write(output, force)
-        made = suture.plan(suture.trace(load(source)), suture.trace(load(target)))
+        rules = _rules(rename or [])
+        made = suture.plan(suture.trace(load(source)), suture.trace(load(target)), rename=rules)
         if output is not None:
             _write(output, made)
     _show(made, as_json)
     if output is None:
-        _next("plan", source, target, "-o", "plan.json")
+        rules_given = (word for rule in rename or () for word in ("--rename", rule))
+        _next("plan", source, target, *rules_given, "-o", "plan.json")
     else:
         _ERR.print(f"wrote {output}")
         _next("verify", str(output), source, target)
@@ -302,6 +312,15 @@ def _read(file: Path) -> Plan:
         raise FileError(f"{file} cannot be read.", because, near_miss(str(file), beside)) from None
     except UnicodeDecodeError:
         raise FileError(f"{file} is not a plan: it is not text.") from None
+
+
+def _rules(given: Sequence[str]) -> dict[str, str]:
+    """Read `REGEX=NAME`, cut at the last `=`: an expression may hold one, a name does not."""
+    wrong = [("rename", text) for text in given if "=" not in text]
+    if wrong:
+        hint = r"write what to replace, = and the new text: --rename '^h\.=blocks.'"
+        raise MatchError("A rule of `--rename` has no `=`.", wrong, hint)
+    return {regex: name for regex, _, name in (text.rpartition("=") for text in given)}
 
 
 def _refuse_to_write(file: Path, force: bool) -> None:
