@@ -12,8 +12,9 @@ Change = Mapping[str, tuple[Any, Any]]
 """Every number that changes: what it was, and what it becomes."""
 
 
-def changed(**numbers: tuple[Any, Any]) -> Change:
-    return numbers
+def changed(inner: Change | None = None, **numbers: tuple[Any, Any]) -> Change:
+    """Say what changes; numbers of a config within the config have a dot in their names."""
+    return {**(inner or {}), **numbers}
 
 
 def back(change: Change) -> Change:
@@ -100,7 +101,114 @@ VIT = (
     changed(hidden_size=(24, 48), num_attention_heads=(3, 4), num_channels=(3, 5)),
 )
 CHANGES: dict[str, tuple[Change, ...]] = {"gpt2": GPT2, "llama": LLAMA, "bert": BERT, "vit": VIT}
-"""Each is met both ways."""
+"""What is changed in the families that are known by hand; each is met both ways."""
+
+LABELS = changed(num_labels=(5, 7))
+WORDS = changed(vocab_size=(97, 101))
+INNER = changed(intermediate_size=(44, 50))
+LAYERS = changed(num_hidden_layers=(2, 3))
+
+MORE: dict[str, tuple[Change, ...]] = {
+    "t5": (
+        changed(d_model=(24, 30)),
+        changed(d_ff=(44, 50)),
+        changed(d_kv=(8, 10)),
+        changed(num_heads=(3, 4)),
+        changed(num_layers=(2, 3)),
+        WORDS,
+        changed(relative_attention_num_buckets=(32, 40)),
+    ),
+    "whisper": (
+        changed(d_model=(24, 30)),
+        changed(d_model=(24, 32), encoder_attention_heads=(3, 4), decoder_attention_heads=(3, 4)),
+        changed(encoder_ffn_dim=(44, 50)),
+        changed(encoder_layers=(2, 3), decoder_layers=(2, 3)),
+        WORDS,
+        changed(num_mel_bins=(10, 12)),
+        changed(max_target_positions=(9, 11)),
+        changed(max_source_positions=(8, 10)),
+    ),
+    "bart": (changed(d_model=(24, 30)), changed(decoder_ffn_dim=(40, 50)), WORDS),
+    "mistral": (changed(hidden_size=(24, 36), head_dim=(4, 4)), INNER, LAYERS),
+    "qwen2": (changed(num_attention_heads=(6, 8), head_dim=(4, 4)), INNER, WORDS),
+    "gemma2": (changed(hidden_size=(24, 36)), changed(num_attention_heads=(6, 8)), INNER),
+    "phi3": (
+        INNER,
+        changed(num_key_value_heads=(2, 4), num_attention_heads=(6, 12), hidden_size=(24, 48)),
+        WORDS,
+    ),
+    "gpt_neox": (changed(hidden_size=(24, 32), num_attention_heads=(3, 4)), INNER, WORDS),
+    "bloom": (changed(hidden_size=(24, 36)), changed(n_head=(2, 4), hidden_size=(24, 48)), WORDS),
+    "mixtral": (changed(num_local_experts=(4, 5)), changed(intermediate_size=(44, 52)), WORDS),
+    "mamba": (
+        changed(hidden_size=(24, 36)),
+        changed(state_size=(7, 9)),
+        changed(conv_kernel=(4, 5)),
+        changed(time_step_rank=(3, 4)),
+        LAYERS,
+        WORDS,
+    ),
+    "clip": (
+        changed(projection_dim=(14, 16)),
+        changed({"text_config.intermediate_size": (44, 50)}),
+        changed({"text_config.vocab_size": (97, 101)}),
+        changed({"text_config.hidden_size": (24, 36)}),
+        changed({"vision_config.hidden_size": (20, 30)}),
+        changed({"vision_config.image_size": (12, 16)}),
+    ),
+    "convnext": (
+        changed(hidden_sizes=([8, 12, 16, 20], [8, 12, 18, 20])),
+        changed(depths=([1, 1, 1, 1], [1, 2, 1, 1])),
+        changed(num_channels=(3, 4)),
+        LABELS,
+    ),
+    "swin": (
+        changed(embed_dim=(8, 16), num_heads=([2, 4], [4, 8])),
+        changed(mlp_ratio=(4.0, 5.0)),
+        changed(depths=([2, 1], [2, 2])),
+        changed(window_size=(2, 4)),
+        changed(num_channels=(3, 4)),
+        LABELS,
+    ),
+    "resnet": (
+        changed(embedding_size=(8, 10)),
+        changed(hidden_sizes=([12, 16, 20, 24], [12, 16, 22, 24])),
+        changed(depths=([1, 1, 1, 1], [1, 2, 1, 1])),
+        LABELS,
+    ),
+}
+"""What is changed in other families of transformers; each grows."""
+
+POLICY = (
+    changed(features=(6, 8)),
+    changed(actions=(3, 4)),
+    changed(net_arch=([10, 12], [10, 14])),
+    changed(features=(6, 8), actions=(3, 4), net_arch=([10, 12], [16, 14])),
+)
+STYLES: dict[str, tuple[Change, ...]] = {
+    **dict.fromkeys(("sb3 ppo", "sb3 dqn", "sb3 sac", "sb3 td3"), POLICY),
+    "u-net": (
+        changed(channels=(3, 4)),
+        changed(width=(8, 10)),
+        changed(deep=(12, 14)),
+        changed(classes=(1, 5)),
+    ),
+    "dlrm": (
+        changed(dense=(6, 7)),
+        changed(rows=((11, 9, 10), (11, 12, 10))),
+        changed(rows=((11, 9, 10), (11, 9, 10, 13))),
+        changed(width=(8, 10)),
+        changed(top=(14, 16)),
+    ),
+    "lstm": (
+        changed(words=(30, 33)),
+        changed(width=(9, 11)),
+        changed(hidden=(8, 11)),
+        changed(layers=(2, 3)),
+        changed(classes=(1, 5)),
+    ),
+}
+"""What is changed in networks of plain torch; each grows."""
 
 SIZES: dict[str, dict[str, tuple[Any, ...]]] = {
     "gpt2": {

@@ -65,17 +65,15 @@ def wrong(family: str, change: Change) -> str:
             return ""
 
 
-def cases() -> Iterator[tuple[str, Change]]:
-    """Every change of every family, both ways."""
+def cases(*slow: pytest.MarkDecorator) -> Iterator[Any]:
+    """Every change of every family, both ways; marks are for the way back."""
     for family, changes in CHANGES.items():
-        yield from ((family, way) for change in changes for way in (change, back(change)))
-
-
-def case(family: str, change: Change) -> Any:
-    """Name a case, and say whether it is known to be wrong."""
-    known = wrong(family, change)
-    marks = [pytest.mark.xfail(strict=True, reason=known)] if known else []
-    return pytest.param(family, change, id=f"{family} {told(change)}", marks=marks)
+        for change in changes:
+            known = wrong(family, change)
+            wrongs = [pytest.mark.xfail(strict=True, reason=known)] if known else []
+            yield pytest.param(family, change, id=f"{family} {told(change)}", marks=wrongs)
+            way = back(change)
+            yield pytest.param(family, way, id=f"{family} {told(way)}", marks=[*wrongs, *slow])
 
 
 Made = tuple[Subject, Graph]
@@ -121,14 +119,15 @@ def misplaced(family: str, change: Change) -> dict[str, int]:
     return astray(placed(suture.plan(one, other)), hand, old.model, new.model)
 
 
-@pytest.mark.parametrize(("family", "change"), [case(*each) for each in cases()])
+@pytest.mark.parametrize(("family", "change"), [*cases()])
 def test_every_old_entry_sits_where_its_unit_sits(family: str, change: Change) -> None:
     """The plan puts every entry where two configs say, and draws only what neither says anew."""
     assert misplaced(family, change) == {}
 
 
 @pytest.mark.parametrize(
-    ("family", "change"), [case(*each) for each in cases() if not wrong(*each)]
+    ("family", "change"),
+    [each for each in cases(pytest.mark.slow) if not wrong(*each.values)],
 )
 def test_a_promise_is_kept(family: str, change: Change) -> None:
     """Where the plan is exact, the new model computes the old function on weights of order one."""
