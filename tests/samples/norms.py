@@ -15,6 +15,8 @@ def batch_norm(x: Tensor, gain: Tensor | None, shift: Tensor | None, **mode: Any
 
 
 SAMPLES = [
+    sample("aten._weight_norm_interface.default", f(2, 3, 4), f(2, 1, 1)),
+    sample("aten._weight_norm_interface.default", f(2, 3, 4), f(1, 1, 4), 2),
     sample("aten.native_layer_norm.default", f(2, 3, 4), [4], f(4), f(4), 1e-5),
     sample("aten.native_layer_norm.default", f(1, 2, 3), [2, 3], f(2, 3), f(2, 3), 1e-5),
     sample("aten.native_layer_norm.default", f(2, 3, 4), [4], f(4), None, 1e-5),

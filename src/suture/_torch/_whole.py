@@ -64,6 +64,16 @@ def _made(make: Callable[..., Any], args: Any, kwargs: Mapping[str, Any]) -> Any
     return make(*args, **{**kwargs, "device": "cpu"})
 
 
+def _normed(norm: Callable[..., Any], args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+    """Give each entry of a dim its length: as one op, since what has no length cannot be scaled."""
+    v, g, dim = (*args, *kwargs.values(), 0)[:3]
+    if v.ndim != g.ndim:
+        return norm(*args, **kwargs)
+    turned = (tensor if dim == 0 else tensor.transpose(0, dim).contiguous() for tensor in (v, g))
+    found = torch.ops.aten._weight_norm_interface.default(*turned, 0)[0]
+    return found if dim == 0 else found.transpose(0, dim)
+
+
 def _made_like(
     make: Callable[..., Any], args: tuple[Tensor, Any], kwargs: Mapping[str, Any]
 ) -> Any:
@@ -99,6 +109,7 @@ KEEPING: dict[Callable[..., Any], Callable[..., Any]] = {
     torch.as_tensor: _made,
     torch.asarray: _made,
     Tensor.new_tensor: _made_like,
+    torch._weight_norm: _normed,
     Tensor.__getitem__: _indexed,
     Tensor.__setitem__: _indexed,
 }

@@ -139,3 +139,13 @@ def batch_norm_own(
 ) -> Described:
     """Normalise by the batch's own statistics, no running ones kept."""
     return batch_norm(input, weight, bias, out=out)
+
+
+@rule("aten._weight_norm_interface", algebra="neutral=0, linear")
+def weight_norm(v: TensorArgument, g: TensorArgument, dim: int = 0, *, out: list[Shape]) -> str:
+    """Give each entry of a dim a length; an entry of length zero has no direction."""
+    own = axes(v.ndim)
+    kept = dim % v.ndim
+    lengths = ["1" if place != kept else name for place, name in enumerate(own)]
+    others = [place for place in range(v.ndim) if place != kept]
+    return spec([mixed(own, others), lengths], [own, lengths])
