@@ -20,6 +20,7 @@ from refusals import error, refused
 from styles import STYLES
 from suture import Graph, Plan, Subject
 from suture._plan import Sum
+from tricks import TRICKS
 
 
 def on_meta(family: Family) -> Subject:
@@ -114,7 +115,7 @@ WRONG = {
 }
 """What is known to be wrong about growth."""
 
-BUILDS = {**STYLES, **POLICIES}
+BUILDS = {**STYLES, **TRICKS, **POLICIES}
 
 
 @pytest.mark.parametrize("name", BUILDS)
