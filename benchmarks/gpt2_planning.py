@@ -5,8 +5,6 @@ The models live on the meta device: there is no weight to read. Run with `make b
 
 from __future__ import annotations
 
-import resource
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -18,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import suture
+from measuring.clock import peak, timed
 
 ROUNDS = 5
 T = TypeVar("T")
@@ -102,11 +101,7 @@ def subject(config: Config) -> suture.Subject:
 
 def best(step: Callable[[], T]) -> tuple[float, T]:
     """Time the fastest of several rounds in seconds, and give its result."""
-    seconds, result = [], step()
-    for _ in range(ROUNDS):
-        start = time.perf_counter()
-        result = step()
-        seconds.append(time.perf_counter() - start)
+    seconds, result = timed(step, ROUNDS)
     return min(seconds), result
 
 
@@ -136,8 +131,7 @@ def show(rows: list[tuple[str, float]]) -> None:
     table = Table("step", "seconds", title=f"GPT-2, best of {ROUNDS}")
     for name, seconds in rows:
         table.add_row(name, f"{seconds:.3f}")
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    Console().print(table, f"peak memory of the process, torch included: {peak:.0f} MB")
+    Console().print(table, f"peak memory of the process, torch included: {peak() / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

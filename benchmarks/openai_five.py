@@ -13,14 +13,11 @@ Source: Raiman, Zhang and Dennison, *Neural Network Surgery with Sets*, table 3.
 from __future__ import annotations
 
 import random
-import resource
 import time
-from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from math import prod
-from multiprocessing import get_context
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +25,7 @@ from numpy.typing import NDArray
 import suture
 from dota import EXTRA, Sizes, generic, subject
 from dota.table import Row, publish
+from measuring.clock import apart, peak, timed
 from suture._plan import Sum
 
 RUNS, SAMPLED, STATES = 5, 16, 4
@@ -45,7 +43,6 @@ GRADIENTS: dict[str, dict[str, Any]] = {
 
 Array = NDArray[np.float32]
 Pair = tuple[suture.Subject, suture.Subject]
-T = TypeVar("T")
 
 
 def models(games: int = 2, steps: int = 3) -> Pair:
@@ -69,7 +66,7 @@ def boolean() -> Row:
         phi = suture.interactions(source), suture.interactions(target)
         return suture.plan(source, target, matcher="interactions", phi=phi)
 
-    seconds, made = timed(surgery)
+    seconds, made = timed(surgery, RUNS)
     return row(made, suture.plan(*traced(pair)), seconds)
 
 
@@ -83,7 +80,7 @@ def coupling() -> Row:
             suture.interactions(graph)
         return suture.plan(source, target)
 
-    seconds, made = timed(surgery)
+    seconds, made = timed(surgery, RUNS)
     return row(made, made, seconds)
 
 
@@ -143,22 +140,11 @@ def lacking(known: suture.Interactions, phi: suture.Interactions, feature: str) 
     )
 
 
-def timed(step: Callable[[], T]) -> tuple[tuple[float, ...], T]:
-    """Time a step several times, in seconds, after a first one that does not count."""
-    seconds, result = [], step()
-    for _ in range(RUNS):
-        start = time.perf_counter()
-        result = step()
-        seconds.append(time.perf_counter() - start)
-    return tuple(seconds), result
-
-
 def row(
     plan: suture.Plan, right: suture.Plan, seconds: tuple[float, ...], found: float | None = None
 ) -> Row:
     """Say what a plan transfers, beside the right one, and what this process has used."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    return Row(found, share(plan), misplaced(plan, right), seconds, peak)
+    return Row(found, share(plan), misplaced(plan, right), seconds, peak())
 
 
 def share(plan: suture.Plan) -> float:
@@ -191,12 +177,6 @@ def places(plan: suture.Plan, names: Collection[str]) -> dict[str, Array]:
 def numbered(shape: tuple[int, ...]) -> Array:
     """Give entries numbers from 1 on; a float holds them exactly up to 16 million."""
     return np.arange(1, prod(shape) + 1, dtype=np.float32).reshape(shape)
-
-
-def apart(step: Callable[..., T], *arguments: object) -> T:
-    """Run a step in a fresh process."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(step, *arguments).result()
 
 
 def main() -> None:
