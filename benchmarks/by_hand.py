@@ -38,12 +38,12 @@ def axis(source: int, came: list[int]) -> Axis:
 
 
 def ordered(source: int, target: int) -> Axis:
-    """The first is the first: what grows, grows at the end."""
+    """Pair the first with the first: what grows, grows at the end."""
     return axis(source, [at if at < source else -1 for at in range(target)])
 
 
 def product(*factors: Axis) -> Axis:
-    """A dim of several factors: each goes its own way."""
+    """Lay a dim out of several factors, each of which goes its own way."""
     result = axis(1, [0])
     for factor in factors:
         outer, inner = result.came[:, None], factor.came[None, :]
@@ -53,30 +53,30 @@ def product(*factors: Axis) -> Axis:
 
 
 def beside(*parts: Axis) -> Axis:
-    """A dim of parts laid end to end."""
+    """Lay parts end to end."""
     starts = np.cumsum([0, *(part.source for part in parts)])
     came = [np.where(p.came < 0, -1, p.came + at) for p, at in zip(parts, starts[:-1], strict=True)]
     return Axis(int(starts[-1]), np.concatenate(came))
 
 
 def between(a: Any, b: Any, name: str) -> Axis:
-    """The axis whose size is one number of the config."""
+    """Make the axis whose size is one number of the config."""
     return ordered(getattr(a, name), getattr(b, name))
 
 
 def layers(a: Any, b: Any, prefix: str, layer: Hand) -> Iterator[tuple[str, Axes]]:
-    """The layers that both have, each by its number."""
+    """List the layers that both have, each by its number."""
     for index in range(min(a.num_hidden_layers, b.num_hidden_layers)):
         yield from ((f"{prefix}.{index}.{name}", dims) for name, dims in layer.items())
 
 
 def linear(name: str, out: Axis, into: Axis) -> Hand:
-    """A layer with a bias, its weight written as `out in`."""
+    """Describe a layer with a bias, its weight written as `out in`."""
     return {f"{name}.weight": (out, into), f"{name}.bias": (out,)}
 
 
 def transposed(name: str, into: Axis, out: Axis) -> Hand:
-    """A layer with a bias, its weight written as `in out`."""
+    """Describe a layer with a bias, its weight written as `in out`."""
     return {f"{name}.weight": (into, out), f"{name}.bias": (out,)}
 
 
@@ -85,14 +85,14 @@ def norm(name: str, over: Axis) -> Hand:
 
 
 def heads(a: Any, b: Any) -> Axis:
-    """The heads of plain attention, times what each of them holds."""
+    """Lay out the heads of plain attention, times what each of them holds."""
     count = between(a, b, "num_attention_heads")
     width = (each.hidden_size // each.num_attention_heads for each in (a, b))
     return product(count, ordered(*width))
 
 
 def gpt2(a: Any, b: Any) -> Hand:
-    """GPT-2: one projection to q, k and v; layers are written as `in out`."""
+    """Map GPT-2: one projection to q, k and v; layers are written as `in out`."""
     stream, part = between(a, b, "n_embd"), heads(a, b)
     inner = ordered(*(each.n_inner or 4 * each.n_embd for each in (a, b)))
     layer = {
@@ -114,26 +114,26 @@ def gpt2(a: Any, b: Any) -> Hand:
 
 
 def width(config: Any) -> int:
-    """The size of a Llama's head."""
+    """Say how large a Llama's head is."""
     return int(config.head_dim or config.hidden_size // config.num_attention_heads)
 
 
 def frequencies(config: Any) -> list[tuple[float, Fraction]]:
-    """The rotary frequencies of a head, each as its base and the exponent it is raised to."""
+    """List the rotary frequencies of a head, each as its base and its exponent."""
     base, size = config.rope_parameters["rope_theta"], width(config)
     powers = [Fraction(2 * each, size) for each in range(size // 2)]
     return [(base if power else 1.0, power) for power in powers]
 
 
 def rotated(a: Any, b: Any) -> Axis:
-    """What a head of q and k holds: two halves, each turned by the same frequencies."""
+    """Lay out a head of q and k: two halves, each turned by the same frequencies."""
     old, new = frequencies(a), frequencies(b)
     pairs = axis(len(old), [old.index(each) if each in old else -1 for each in new])
     return product(ordered(2, 2), pairs)
 
 
 def keyed(a: Any, b: Any) -> Axis:
-    """The heads of k and v: where only they grow, each is what its query heads read before.
+    """Pair the heads of k and v: if only they grow, each is what its query heads read before.
 
     Where only they shrink, each is the first of those that its query heads read, so that growing
     and shrinking back loses nothing.
@@ -145,7 +145,7 @@ def keyed(a: Any, b: Any) -> Axis:
 
 
 def asking(a: Any, b: Any) -> Axis:
-    """The heads of q: groups that read one head of k and v, times the heads of a group."""
+    """Lay out the heads of q: groups that read one head of k and v, times the heads of a group."""
     if a.num_attention_heads == b.num_attention_heads:
         return between(a, b, "num_attention_heads")
     groups = between(a, b, "num_key_value_heads")
@@ -154,7 +154,7 @@ def asking(a: Any, b: Any) -> Axis:
 
 
 def llama(a: Any, b: Any) -> Hand:
-    """Llama: fewer heads of k and v than of q, rotary positions, a gated layer, no biases."""
+    """Map Llama: fewer heads of k and v than of q, rotary positions, a gated layer, no biases."""
     stream, inner = between(a, b, "hidden_size"), between(a, b, "intermediate_size")
     query, key = asking(a, b), keyed(a, b)
     turned, carried = rotated(a, b), ordered(width(a), width(b))
@@ -179,7 +179,7 @@ def llama(a: Any, b: Any) -> Hand:
 
 
 def bert(a: Any, b: Any) -> Hand:
-    """BERT with a classifier: three tables of embeddings, norms behind the layers, a pooler."""
+    """Map BERT with a classifier: three tables of embeddings, norms behind the layers, a pooler."""
     stream, part = between(a, b, "hidden_size"), heads(a, b)
     inner = between(a, b, "intermediate_size")
     layer = {
@@ -205,13 +205,13 @@ def bert(a: Any, b: Any) -> Hand:
 
 
 def patches(a: Any, b: Any) -> Axis:
-    """Positions of a ViT: the class token, then rows times columns of patches."""
+    """Lay out the positions of a ViT: the class token, then rows times columns of patches."""
     side = ordered(*(each.image_size // each.patch_size for each in (a, b)))
     return beside(ordered(1, 1), product(side, side))
 
 
 def vit(a: Any, b: Any) -> Hand:
-    """ViT with a classifier: patches are cut by a kernel whose taps count from its beginning."""
+    """Map ViT with a classifier: taps of the kernel that cuts patches count from its first."""
     stream, part = between(a, b, "hidden_size"), heads(a, b)
     inner, tap = between(a, b, "intermediate_size"), between(a, b, "patch_size")
     one, channels = ordered(1, 1), between(a, b, "num_channels")
@@ -247,5 +247,5 @@ BY_HAND: dict[str, Callable[[Any, Any], Hand]] = {
 
 
 def entries(dims: Axes) -> Positions:
-    """The source entry (its place in the flat array) of every target entry, −1 without one."""
+    """Find the source entry (its place in the flat array) of every target entry, −1 without one."""
     return product(*dims).came.reshape([dim.came.size for dim in dims])

@@ -31,10 +31,13 @@ def told(change: Change) -> str:
     """Say a change in words.
 
     Example:
-        >>> told(changed(n_head=(3, 4), n_inner=(None, 50)))
-        'n_head 3 → 4, n_inner None → 50'
+        >>> told(changed(n_head=(3, 4), n_embd=(24, 24)))
+        'n_head 3 → 4, n_embd 24'
     """
-    return ", ".join(f"{name} {before} → {after}" for name, (before, after) in change.items())
+    return ", ".join(
+        f"{name} {before}" if before == after else f"{name} {before} → {after}"
+        for name, (before, after) in change.items()
+    )
 
 
 GPT2 = (
@@ -185,7 +188,7 @@ POLICY = (
     changed(net_arch=([10, 12], [10, 14])),
     changed(features=(6, 8), actions=(3, 4), net_arch=([10, 12], [16, 14])),
 )
-STYLES: dict[str, tuple[Change, ...]] = {
+OWN: dict[str, tuple[Change, ...]] = {
     **dict.fromkeys(("sb3 ppo", "sb3 dqn", "sb3 sac", "sb3 td3"), POLICY),
     "u-net": (
         changed(channels=(3, 4)),

@@ -14,7 +14,7 @@ import pytest
 
 import dota
 import suture
-from changes import MORE, STYLES, Change, changed, config, told
+from changes import MORE, OWN, Change, changed, config, told
 from families import FAMILIES
 from measuring.placed import Placed, Places, placed
 from plain_families import PLAIN
@@ -28,7 +28,7 @@ ELSEWHERE = changed(window_size=(2, 4))
 
 def cases() -> Iterator[Any]:
     """Every change of every family; all but its first take their time."""
-    for family, changes in (MORE | STYLES).items():
+    for family, changes in (MORE | OWN).items():
         known = WRONG.get(family)
         wrong = [pytest.mark.xfail(strict=True, reason=known)] if known else []
         for change in changes:

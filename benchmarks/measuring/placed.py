@@ -5,6 +5,7 @@ Knows the words of a plan. Does not know what is right.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,11 +31,10 @@ class Placed:
     numbers: dict[str, Places]
     found: dict[str, Places]
 
-    @property
-    def kept(self) -> int:
-        """How many entries of the source are in the target."""
+    def kept(self, names: Iterable[str]) -> int:
+        """How many entries of some source tensors are in the target, wherever."""
         found = np.concatenate([each.ravel() for each in self.found.values()])
-        return np.unique(found[found >= 0]).size
+        return sum(int(np.isin(self.numbers[name], found).sum()) for name in names)
 
 
 def placed(plan: Plan) -> Placed:
