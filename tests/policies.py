@@ -109,6 +109,7 @@ def ppo_explores(width: int) -> Subject:
     return Subject(model, (torch.randn(7, 5), torch.randn(7, 2)), call=judged)
 
 
+@policy
 def ppo_several_actions(width: int) -> Subject:
     model = ActorCriticPolicy(OBS, spaces.MultiDiscrete([3, 4]), rate, net_arch=[width])
     return Subject(model, (torch.randn(7, 5),), call=lambda m, obs: m(obs, deterministic=True))

@@ -115,6 +115,25 @@ def dlrm(width: int) -> Subject:
     return Subject(Recommender(width), (torch.randn(4, 5), bags, offsets, one))
 
 
+class Columns(nn.Module):
+    """A table for each column of one tensor of categories."""
+
+    def __init__(self, width: int, rows: tuple[int, ...] = (11, 13, 11)) -> None:
+        super().__init__()
+        self.tables = nn.ModuleList([nn.Embedding(count, width) for count in rows])
+        self.out = nn.Sequential(nn.Linear(len(rows) * width, 8), nn.ReLU(), nn.Linear(8, 1))
+
+    def forward(self, ids: Tensor) -> Tensor:
+        found = [table(ids[:, at]) for at, table in enumerate(self.tables)]
+        chance: Tensor = self.out(torch.cat(found, dim=-1))
+        return chance
+
+
+@style
+def columns(width: int) -> Subject:
+    return Subject(Columns(width), (torch.arange(12).view(4, 3) % 11,))
+
+
 class Block(nn.Module):
     """A basic block of a ResNet."""
 

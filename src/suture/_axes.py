@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 from suture._bind import BoundOperand
 from suture._errors import CoupleError
 from suture._graph import Graph, Node
-
-INTEGERS = frozenset({"i64", "i32", "i16", "i8", "u8"})
+from suture._values import pass_values
 
 Class = int
 """Any member of an axis class; `Axes.find` gives the one that stands for all."""
@@ -100,6 +99,10 @@ class Axes:
             self.makeups.setdefault(one, []).extend(self.makeups.pop(other))
             self.added.append(one)
 
+    def index(self, value: int, axis: Class) -> None:
+        """Say which axis the entries of an integer value index."""
+        self.tie(self.values.setdefault(value, axis), axis)
+
     def made_of(self, member: Class) -> list[Makeup]:
         """List the ways in which a class is made up, parts as the classes that stand for all."""
         found = self.makeups.get(self.find(member), ())
@@ -127,7 +130,7 @@ def axes(graph: Graph) -> Axes:
         found.dims[number] = tuple(map(found.new, value.shape))
     for node in graph.nodes:
         _add_node(found, node, graph)
-    _pass_values(found, graph)
+    pass_values(found, graph)
     for output, source in graph.schema.state.items():
         pairs = zip(
             found.dims[graph.outputs[output]], found.dims[graph.inputs[source]], strict=True
@@ -144,7 +147,7 @@ def _add_node(found: Axes, node: Node, graph: Graph) -> None:
         for dim, parts in zip(found.dims[value], operand.dims, strict=True):
             _lay(found, dim, [[names[axis.name] for axis in part] for part in parts if part])
         if operand.values is not None:
-            _index(found, value, names[operand.values])
+            found.index(value, names[operand.values])
     for pick in node.bound.picks:
         found.picks.append(Picked(names[pick.axis], names[pick.source], pick.index))
 
@@ -170,21 +173,3 @@ def _product(found: Axes, factors: list[Class]) -> Class:
     whole = found.new(prod(found.sizes[factor] for factor in factors))
     found.add_makeup(whole, "product", factors)
     return whole
-
-
-def _index(found: Axes, value: int, axis: Class) -> None:
-    """Say which axis the entries of an integer value index."""
-    found.tie(found.values.setdefault(value, axis), axis)
-
-
-def _pass_values(found: Axes, graph: Graph) -> None:
-    """Where integers are only moved, what they index moves with them: back to inputs, then on."""
-    pairs = [
-        (value, node.outputs[0])
-        for node in graph.nodes
-        for value, algebra in zip(node.inputs, node.algebra, strict=True)
-        if algebra.moves and {graph.values[v].dtype for v in (value, node.outputs[0])} <= INTEGERS
-    ]
-    for source, moved in [*((b, a) for a, b in reversed(pairs)), *pairs]:
-        if source in found.values:
-            _index(found, moved, found.values[source])

@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 
-from suture._axes import INTEGERS
 from suture._couple import couple
 from suture._errors import PlanError, demand, near_miss
 from suture._fill import Dim, fill, preserved, runs
@@ -38,6 +37,7 @@ from suture._plan import (
 )
 from suture._promise import promise
 from suture._rename import Rules
+from suture._values import INTEGERS
 
 COUNTED = frozenset({*INTEGERS, "bool"})
 
