@@ -132,7 +132,9 @@ NOWHERE = -1
 
 
 def _repeats(codes: Positions) -> bool:
-    return len(np.unique(codes)) < len(codes)
+    # np.unique hashes integers, which takes several times as long as to sort them.
+    ordered = np.sort(codes)
+    return bool((ordered[1:] == ordered[:-1]).any())
 
 
 def _told_apart(

@@ -96,10 +96,10 @@ def _rewired(match: Match, maps: Maps) -> Iterator[Note]:
     """Find entries of preserved units along a paired dim that have no place in the target's."""
     kept = np.zeros(match.source.count, np.bool_)
     kept[match.partner[match.partner >= 0]] = True
-    kept = kept[match.same] | (match.same < 0)
+    partner = np.where(kept[match.same] | (match.same < 0), 0, -1)
     for (name, dim), found in maps.items():
         layout = match.source.tensors[match.pairs.tensors[name]][dim]
-        left = ~preserved(layout, np.where(kept, 0, -1))
+        left = ~preserved(layout, partner)
         left[found[found >= 0]] = True
         if not left.all():
             reason = "preserved units meet it in the source, and in the target they do not"
