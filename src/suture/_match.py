@@ -18,6 +18,7 @@ from suture._align import Alignment, Seat, align
 from suture._axes import Class
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
+from suture._marks import Marks
 from suture._occurrences import IMPLICIT, ONE_GROUP, STRANGE, Groups, Partners, Positions, positions
 from suture._ones import bridge
 from suture._pair import Entry, Name, Pairs, demand_some, full, named_entries, pair
@@ -45,6 +46,7 @@ class Match:
         uses: what ops do with the parameters, source and target.
         reach: which features reach the positions of parameters, source and target.
         notes: what was paired by order of use or by overlap.
+        marks: what tells the entries of axes apart where no name does, source and target.
         placed: per dim of a shared tensor where its positions come from, if not by its units.
     """
 
@@ -57,6 +59,7 @@ class Match:
     uses: tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]]
     reach: tuple[Reach, Reach]
     notes: tuple[Note, ...] = ()
+    marks: tuple[Marks, Marks] = (Marks(), Marks())
     placed: Mapping[Dim, Positions] = field(default_factory=dict)
 
     @property
@@ -134,7 +137,12 @@ def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
     same = bridge(partner, source, target, tensors, aligned)
     free = unnamed(source, names[0]), unnamed(target, names[1])
     implied = _implied(partner, same, source, target, tensors, aligned, free)
-    return replace(found, partners=Partners(partner, same, implied), notes=(*found.notes, *notes))
+    return replace(
+        found,
+        partners=Partners(partner, same, implied),
+        notes=(*found.notes, *notes),
+        marks=(theirs.marks, ours.marks),
+    )
 
 
 def by_name(source: Units, target: Units, rules: Rules | None = None) -> Match:

@@ -12,12 +12,15 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from suture._axes import Class
+from suture._couple import Column, Layout
 from suture._fill import preserved
+from suture._marks import keep_places
 from suture._match import Match
 from suture._moved import moved
 from suture._plan import Note, Placement, TensorPlan
 from suture._positional import may_move
-from suture._side import READ, Side, sides
+from suture._side import READ, TAPS, Side, sides
 from suture._strange import Maps, Spread, spreads
 from suture._world import spread
 
@@ -44,8 +47,9 @@ def promise(
     source, target = sides(match)
     lost, new = spreads(match, maps)
     notes = [
-        *_mixing(target, "fresh"),
-        *_mixing(source, "lost"),
+        *_mixing(target, "fresh", match),
+        *_mixing(source, "lost", match),
+        *_unseen(match),
         *_lost_reads(source),
         *_rewired(match, maps),
         *_fresh_paths(target),
@@ -69,14 +73,48 @@ def promise(
     return tuple(dict.fromkeys(notes))
 
 
-def _mixing(side: Side, changed: str) -> Iterator[Note]:
+def _mixing(side: Side, changed: str, match: Match) -> Iterator[Note]:
     """Find the axes along which changed units meet preserved ones without a parameter between."""
     for number in side.relevant:
         names = side.units.axes.names[number]
         for name, how in side.meetings(number).items():
-            if how != READ and side.loses(names[name]) and side.keeps(names[name]):
-                reason = f"{changed} units are {how} by {side.op(number)}"
-                yield Note("inexact", side.where(names[name]), reason)
+            if how == READ or not (side.loses(names[name]) and side.keeps(names[name])):
+                continue
+            if how == TAPS and side.units is match.target and _keeps_taps(match, names[name]):
+                continue
+            reason = f"{changed} units are {how} by {side.op(number)}"
+            yield Note("inexact", side.where(names[name]), reason)
+
+
+def _keeps_taps(match: Match, member: Class) -> bool:
+    """Whether the old taps of a kernel read what they read, so that new ones may be 0 beside."""
+    [[column]] = match.target.layout(member)
+    partner = match.partner[column]
+    if (partner < 0).all():
+        return False
+    atoms = int(match.source.atom[partner.max()]), int(match.target.atom[column[0]])
+    before = match.source.columns[atoms[0]]
+    found = np.where(partner >= 0, np.searchsorted(before, partner), -1)
+    theirs, ours = match.marks
+    return keep_places((theirs, atoms[0], before), (ours, atoms[1], column), found)
+
+
+def _unseen(match: Match) -> Iterator[Note]:
+    """Tell of constants whose values nobody knows, as of a model on the meta device."""
+    for atom in sorted(match.marks[1].unknown):
+        column = match.target.columns[atom]
+        named = (name for name, dims in match.target.tensors.items() if _has(dims, column))
+        subject = ", ".join(list(named)[:3])
+        if (match.partner[column] < 0).any():
+            reason = "grew along a constant without values (meta device): paired in order"
+            yield Note("inexact", subject, reason)
+        else:
+            reason = "meets a constant without values (meta device): as if it were as before"
+            yield Note("condition", subject, reason)
+
+
+def _has(dims: Sequence[Layout], column: Column) -> bool:
+    return any(np.isin(column[:1], c).any() for dim in dims for segment in dim for c in segment)
 
 
 def _lost_reads(source: Side) -> Iterator[Note]:

@@ -226,7 +226,7 @@ READ = "read"
 MIXED = "mixed with preserved ones"
 CONTRACTED = "contracted with other data"
 REDUCED = "reduced"
-TAPS = "taps of a kernel, paired in order and not by offset,"
+TAPS = "taps of a kernel, read"
 
 
 def meetings(node: Node, parameter: list[bool]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from suture._align import Seat
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
+from suture._marks import Marks, marks, pairs
 from suture._occurrences import STRANGE
 from suture._pair import Entry, Name
 from suture._plan import Note
@@ -45,6 +46,7 @@ class Signed:
         signature: unit -> the sum of its places' hashes.
         free: unit -> whether it is to be paired by signature.
         reach: which features reach the positions of parameters.
+        marks: what tells the entries of axes apart.
     """
 
     units: Units
@@ -52,6 +54,7 @@ class Signed:
     signature: NDArray[np.uint64]
     free: NDArray[np.bool_]
     reach: Reach
+    marks: Marks
 
     def group(self, column: Column) -> int:
         """Find the features, as a set, that reach an axis where it begins."""
@@ -92,7 +95,7 @@ def signed(
             for column in (column for segment in layout for column in segment):
                 (written if name in called else written_by_others)[column] = True
     free[written_by_others & ~written] = False
-    return Signed(units, places, signature, free & (signature != 0), reach)
+    return Signed(units, places, signature, free & (signature != 0), reach, marks(units))
 
 
 def _layouts(units: Units) -> Iterator[tuple[str, int, Layout]]:
@@ -214,8 +217,21 @@ def _in_order(
             "name their entries in both schemas",
         )
     for their, our in zip(theirs, ours, strict=False):
+        _join(partner, their, our, source, target)
+
+
+def _join(partner: Column, their: Column, our: Column, source: Signed, target: Signed) -> None:
+    """Pair the entries of two axes by what marks them, in order where nothing does."""
+    one, other = (
+        (side.marks, int(side.units.atom[column[0]]), column)
+        for side, column in ((source, their), (target, our))
+    )
+    found = pairs(one, other)
+    if found is None:
         count = min(len(their), len(our))
         partner[our[:count]] = their[:count]
+    else:
+        partner[our[found >= 0]] = their[found[found >= 0]]
 
 
 def _lengths(columns: list[Column]) -> str:
@@ -249,22 +265,30 @@ def _by_overlap(
     claimed: set[int] = set()
     for column in (column for columns in ours.values() for column in columns):
         places = _places(target, column)
-        shared = [len(found.intersection(places)) for found in candidates]
-        best = max(shared, default=0)
-        if best == 0:
+        shared = [_shared(found, places, target) for found in candidates]
+        best = max(shared, default=(0, 0))
+        if best == (0, 0):
             continue
         chosen = [i for i, count in enumerate(shared) if count == best]
         if len(chosen) > 1:
             raise _tie("several source axes fit", places, [candidates[i] for i in chosen])
         taken = candidates[chosen[0]]
-        if chosen[0] in claimed and untied.isdisjoint(name for name, *_ in taken):
+        ends = best[0] == 0  # positions of inputs and outputs, which are one axis where ops keep it
+        if chosen[0] in claimed and not ends and untied.isdisjoint(name for name, *_ in taken):
             raise _tie("another target axis fits", places, [taken])
         claimed.add(chosen[0])
-        count = min(len(column), len(left[chosen[0]]))
-        partner[column[:count]] = left[chosen[0]][:count]
-        reason = f"wiring changed; paired by {best} of {len(places)} shared places"
+        _join(partner, left[chosen[0]], column, source, target)
+        reason = f"wiring changed; paired by {sum(best)} of {len(places)} shared places"
         notes.append(Note("pairing", _shown(places), reason))
     return notes
+
+
+def _shared(one: set[Place], other: list[Place], side: Signed) -> tuple[int, int]:
+    """Count the places that two axes share: in parameters, which decide, and elsewhere."""
+    common = one.intersection(other)
+    held = side.units.graph.parameters.keys() | side.units.graph.buffers.keys()
+    within = sum(name in held for name, *_ in common)
+    return within, len(common) - within
 
 
 def _tie(what: str, places: list[Place], candidates: list[set[Place]]) -> MatchError:
