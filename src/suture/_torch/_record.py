@@ -15,7 +15,6 @@ from typing import Any
 import torch
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map_only
 
 from suture._errors import SpecError, TraceError
 from suture._graph import Node, Place, Value
@@ -24,6 +23,7 @@ from suture._torch._alias import Aliases, ViewStep
 from suture._torch._call import arguments, find_rule, functional, make_call, tensor_places
 from suture._torch._dtype import short
 from suture._torch._made_of import MADE_OF, decomposition
+from suture._torch._nested import replaced, tensors_in
 from suture._torch._refused import call, line, meta_failed, undecided, unknown
 
 aten = torch.ops.aten
@@ -98,7 +98,7 @@ class Recorder(TorchDispatchMode):
     def __torch_dispatch__(
         self, op: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        args, kwargs = tree_map_only(torch.Tensor, self._meta, (tuple(args), kwargs or {}))
+        args, kwargs = replaced((tuple(args), kwargs or {}), self._meta)
         named = arguments(op, args, kwargs)
         if not op._schema.returns:
             return None
@@ -110,7 +110,7 @@ class Recorder(TorchDispatchMode):
 
     def run_whole(self, op: OpOverload, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Run an op that has a rule but would be taken apart on its way here."""
-        args, kwargs = tree_map_only(torch.Tensor, self._meta, (tuple(args), kwargs))
+        args, kwargs = replaced((tuple(args), kwargs), self._meta)
         return self._run(op, arguments(op, args, kwargs))
 
     def _meta(self, tensor: torch.Tensor) -> torch.Tensor:
@@ -263,7 +263,7 @@ class Recorder(TorchDispatchMode):
 
     def _on_meta(self, op: OpOverload, named: Mapping[str, Any], real: Any) -> Any:
         if _sizes_follow_values(op, named):
-            return tree_map_only(torch.Tensor, lambda t: t.to("meta"), self._compute(op, real))
+            return replaced(self._compute(op, real), lambda t: t.to("meta"))
         try:
             return op(**on_device(op, named, "meta"))
         except (NotImplementedError, RuntimeError) as error:
@@ -272,11 +272,10 @@ class Recorder(TorchDispatchMode):
     def _real(self, named: Mapping[str, Any]) -> dict[str, Any] | None:
         """Real arguments of a call whose operands are all known; None where one is not."""
         known = self.recording.real
-        tensors = [t for t in tree_leaves(dict(named)) if isinstance(t, torch.Tensor)]
-        if any(self._value(t) not in known for t in tensors):
+        if any(self._value(tensor) not in known for tensor in tensors_in(named)):
             return None
         return {
-            name: tree_map_only(torch.Tensor, lambda t: known[self._value(t)], value)
+            name: replaced(value, lambda tensor: known[self._value(tensor)])
             for name, value in named.items()
         }
 
@@ -306,7 +305,7 @@ class Recorder(TorchDispatchMode):
             raise
         index = self.recording.index
         places = count()
-        operands = tree_map_only(torch.Tensor, lambda _: Operand(next(places)), dict(named))
+        operands = replaced(dict(named), lambda _: Operand(next(places)))
         self.recording.made.append(Made(op, operands))
         self.recording.nodes.append(
             Node(
@@ -358,7 +357,7 @@ def _sizes_follow_values(op: OpOverload, named: Mapping[str, Any]) -> bool:
 
 
 def _tensors(result: Any) -> list[Any]:
-    return [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+    return list(tensors_in(result))
 
 
 def on_device(op: OpOverload, named: Mapping[str, Any], device: str) -> dict[str, Any]:
