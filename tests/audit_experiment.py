@@ -260,7 +260,9 @@ def _influence(run: Experiment, k: int) -> Influence:
     if not _is_number(run.operands[k]):
         return _gather(run, k, list(_integer_changes(run.operands[k], entries)))
     start = run.operands[k].reshape(-1).tolist()
-    moved = _stepped(run, k, {e: [*(start[e] + step for step in STEPS), *CHANCES] for e in entries})
+    turn = 1 + 1j if run.operands[k].is_complex() else 1  # either part may be all that moves
+    steps = [step * turn for step in STEPS]
+    moved = _stepped(run, k, {e: [*(start[e] + step for step in steps), *CHANCES] for e in entries})
     if not moved.any():
         moved = _stepped(run, k, dict.fromkeys(entries, EXTREMES))
     blank = np.full(len(entries), -1)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from audit_experiment import REFUSALS, Experiment, Ints, differ
+from audit_experiment import REFUSALS, Experiment, Ints, differ, real
 from suture._bind import Bound, BoundOperand, Part
 
 
@@ -92,7 +92,7 @@ def is_symmetric(
 
 
 def _differ(left: Tensor, right: Tensor) -> bool:
-    flat = [tensor.double().flatten().numpy() for tensor in (left, right)]
+    flat = [real(tensor).flatten().numpy() for tensor in (left, right)]
     return left.shape != right.shape or bool(differ(flat[0], flat[1]).any())
 
 

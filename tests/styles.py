@@ -278,3 +278,27 @@ class StateSpace(nn.Module):
 @style
 def state_space(width: int) -> Subject:
     return Subject(StateSpace(width, 3), (torch.randn(2, 5, 3),))
+
+
+class Spectral(nn.Module):
+    """A long convolution by Fourier transform, and a rotation by complex numbers."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner, self.outer = nn.Linear(3, 2 * width), nn.Linear(2 * width, 2)
+        self.kernel = nn.Parameter(torch.randn(5, 2 * width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        u, steps = self.inner(x), 2 * x.shape[1]
+        spectrum = torch.fft.rfft(u, steps, dim=1) * torch.fft.rfft(self.kernel, steps, dim=0)
+        y = torch.fft.irfft(spectrum, steps, dim=1)[:, : x.shape[1]].contiguous()
+        angles = torch.outer(torch.arange(x.shape[1]), torch.ones(y.shape[-1] // 2))
+        turns = torch.polar(torch.ones_like(angles), angles)
+        turned = torch.view_as_complex(y.reshape(*y.shape[:-1], -1, 2)) * turns
+        found: Tensor = self.outer(torch.view_as_real(turned).flatten(-2))
+        return found
+
+
+@style
+def spectral(width: int) -> Subject:
+    return Subject(Spectral(width), (torch.randn(2, 5, 3),))

@@ -18,6 +18,7 @@ from samples import (
     reduction,
     resample,
     selection,
+    spectral,
     views,
     writing,
 )
@@ -39,6 +40,7 @@ SAMPLES: list[Sample] = [
     *reduction.SAMPLES,
     *resample.SAMPLES,
     *selection.SAMPLES,
+    *spectral.SAMPLES,
     *views.SAMPLES,
     *writing.SAMPLES,
 ]

@@ -14,6 +14,7 @@ from suture._torch.rules import (
     reduction,
     resample,
     selection,
+    spectral,
     views,
     writing,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "reduction",
     "resample",
     "selection",
+    "spectral",
     "views",
     "writing",
 ]
