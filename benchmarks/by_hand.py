@@ -126,7 +126,12 @@ def frequencies(config: Any) -> list[tuple[float, Fraction]]:
 
 
 def rotated(a: Any, b: Any) -> Axis:
-    """Lay out a head of q and k: two halves, each turned by the same frequencies."""
+    """Lay out a head of q and k: two halves, each turned by the same frequencies.
+
+    Another base alone turns the same features otherwise; they stay what they are.
+    """
+    if width(a) == width(b):
+        return ordered(width(a), width(b))
     old, new = frequencies(a), frequencies(b)
     pairs = axis(len(old), [old.index(each) if each in old else -1 for each in new])
     return product(ordered(2, 2), pairs)

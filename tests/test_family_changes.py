@@ -27,9 +27,7 @@ from laws import law
 from measuring.placed import Placed, placed
 from suture import Graph, Subject
 
-ROTARY = "rotary positions are paired in order, not by equal frequency"
 GROUPS = "heads of k and v are not replicated where those of q stay"
-POINTS = "patches of one pixel make one axis of pixels and of positions"
 WIDTH = {"gpt2": ("n_embd", "n_head")}
 """What a family calls its hidden size and its heads, where that is not as in the others."""
 
@@ -49,18 +47,9 @@ def harmless(change: Change) -> bool:
 def wrong(family: str, change: Change) -> str:
     """Say what is known to be wrong about a change, whichever way it goes."""
     heads, keys = (change.get(f"num_{kind}_heads", (6, 6)) for kind in ("attention", "key_value"))
-    sizes, bases = change.get("head_dim", (4, 4)), change.get("rope_theta", (1e4, 1e4))
-    if "hidden_size" in change and "head_dim" not in change:
-        sizes = change["hidden_size"]
     match family:
         case "llama" if heads[0] == heads[1] and keys[0] != keys[1]:
             return GROUPS
-        case "llama" if sizes[0] != sizes[1] and min(sizes) > 2:
-            return ROTARY
-        case "llama" if bases[0] != bases[1] and min(sizes) > 2:
-            return ROTARY
-        case "vit" if 1 in change.get("patch_size", ()):
-            return POINTS
         case _:
             return ""
 

@@ -49,8 +49,8 @@ class Twice(nn.Module):
         return F.conv1d(once, self.weight, padding=2 * reach, dilation=2)
 
 
-def conv(taps: int, padding: int, **more: int) -> nn.Module:
-    return nn.Conv1d(3, 4, taps, padding=padding, **more)
+def conv(taps: int, padding: int, stride: int = 1, dilation: int = 1) -> nn.Module:
+    return nn.Conv1d(3, 4, taps, padding=padding, stride=stride, dilation=dilation)
 
 
 GROWN: dict[str, tuple[nn.Module, nn.Module, list[int]]] = {
