@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
+from time import process_time
 
 import torch
 
@@ -43,12 +44,14 @@ def ours(name: str) -> Row:
     settle()
     growth = GROWTHS[name]
     before, after = growth.subjects()
-    traced, graph = timed(lambda: suture.trace(before), RUNS)
-    coupled, units = timed(lambda: suture.couple(graph), RUNS)
+    traced, graph = timed(lambda: suture.trace(before), RUNS, process_time)
+    coupled, units = timed(lambda: suture.couple(graph), RUNS, process_time)
     most = peak()
     others = suture.couple(suture.trace(after))
-    matched, _ = timed(lambda: suture.match(units, others), RUNS)
-    planned, plan = timed(lambda: suture.plan(suture.trace(before), suture.trace(after)), RUNS)
+    matched, _ = timed(lambda: suture.match(units, others), RUNS, process_time)
+    planned, plan = timed(
+        lambda: suture.plan(suture.trace(before), suture.trace(after)), RUNS, process_time
+    )
     score = placed_by(plan, growth.by_hand(*growth.configs()))
     return Row(
         *(name, "Suture", len(graph.nodes), traced, coupled, matched, planned, most),
@@ -133,9 +136,9 @@ def _depgraph(name: str, bytes_: float) -> Row:
 def _small_scan() -> str:
     """Say whether DepGraph ends on a model with grouped queries that has no size to speak of."""
     try:
-        groups = apart(grouped_queries, 2, limit=60.0)
+        groups = apart(grouped_queries, 2, limit=40.0)
     except TimeoutError:
-        return "on a Llama of 2 layers, width 64 and grouped queries its scan does not end in 60 s"
+        return "on a Llama of 2 layers, width 64 and grouped queries its scan does not end in 40 s"
     return f"a Llama of 2 layers with grouped queries has {groups} groups"
 
 

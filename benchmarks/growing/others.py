@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import time
 from collections import defaultdict
 from collections.abc import Iterator
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -55,11 +55,11 @@ def depgraph_scan(growth: Growth) -> tuple[float, float, int]:
     """Build the graph and scan all its groups: seconds of each, and how many there are."""
     config, _ = growth.configs()
     model = real(growth, config)
-    start = time.perf_counter()
+    start = process_time()
     graph = graph_of(model, config)
-    built = time.perf_counter()
+    built = process_time()
     groups = sum(1 for _ in graph.get_all_groups())
-    return built - start, time.perf_counter() - built, groups
+    return built - start, process_time() - built, groups
 
 
 def depgraph_shrink(growth: Growth) -> Removed:
@@ -121,10 +121,10 @@ def vectors(module: nn.Module, names: dict[int, str]) -> list[str]:
 def bridge(growth: Growth) -> tuple[float, float]:
     """Let weightbridge pair a model with itself: seconds, and the share of it that it pairs."""
     before = shapes(growth, 0)
-    start = time.perf_counter()
+    start = process_time()
     with contextlib.redirect_stdout(io.StringIO()):
         paired = weightbridge.adapt(numbered(before), before)
-    seconds = time.perf_counter() - start
+    seconds = process_time() - start
     right = sum(v.size for name, v in paired.items() if v.flat[0] == number(before, name))
     return seconds, right / sum(value.size for value in before.values())
 

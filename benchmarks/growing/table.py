@@ -70,7 +70,7 @@ def table(rows: Mapping[str, Row], titles: Mapping[str, str]) -> Iterator[str]:
     yield ""
     runs = max(len(row.trace) for row in rows.values())
     load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    yield f"Seconds of the fastest of {runs} runs after a first one, on one thread of"
+    yield f"Seconds of processor time, one thread, the fastest of {runs} runs after a first one, on"
     yield f"{os.cpu_count()} cores ({platform.machine()}, load {load}), torch {torch.__version__}."
     yield "Every row is measured in a process of its own; peak memory is that of the whole process,"
     yield "with torch and the library of models in it: they alone take 0.4 GB."
