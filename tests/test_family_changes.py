@@ -28,6 +28,7 @@ from measuring.placed import Placed, placed
 from suture import Graph, Subject
 
 GROUPS = "heads of k and v are not replicated where those of q stay"
+TIED = "one head to a group, or one group, is not known for a factor where both counts change"
 WIDTH = {"gpt2": ("n_embd", "n_head")}
 """What a family calls its hidden size and its heads, where that is not as in the others."""
 
@@ -44,12 +45,19 @@ def harmless(change: Change) -> bool:
     return all(name in HARMLESS and old <= new for name, (old, new) in change.items())
 
 
+def one_each(heads: tuple[int, int], keys: tuple[int, int]) -> bool:
+    """Whether one side alone has a head of k and v for each of q."""
+    return (heads[0] == keys[0]) != (heads[1] == keys[1])
+
+
 def wrong(family: str, change: Change) -> str:
     """Say what is known to be wrong about a change, whichever way it goes."""
     heads, keys = (change.get(f"num_{kind}_heads", (6, 6)) for kind in ("attention", "key_value"))
     match family:
         case "llama" if heads[0] == heads[1] and keys[0] != keys[1]:
             return GROUPS
+        case "llama" if keys[0] != keys[1] and (1 in keys or one_each(heads, keys)):
+            return TIED
         case _:
             return ""
 
