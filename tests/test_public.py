@@ -26,12 +26,12 @@ couple(graph: Graph) -> Units
 explain(graph: Graph, name: str) -> Explanation
 gradient_interactions(source: Subject, init: Literal[positive, random] = positive, pooling: Literal[average, max] = average, saturation: Literal[normalised, raw] = normalised, features: Sequence[str] | None = None, seed: int = 0) -> Interactions
 interactions(graph: Graph) -> Interactions
-match(source: Units, target: Units) -> Match
+match(source: Units, target: Units, rename: Rules | None = None) -> Match
 parse(text: str) -> Spec
-plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None) -> Plan
+plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None) -> Plan
 rule(ops: object, spec: str | None = None, algebra: str = '') -> Any
 trace(subject: Subject) -> Graph
-transfer(source: Subject, target: Subject) -> Plan
+transfer(source: Subject, target: Subject, rename: Rules | None = None) -> Plan
 verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None) -> Report
 """  # noqa: E501  (one a line)
 

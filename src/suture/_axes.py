@@ -11,7 +11,7 @@ two ops; `refine` brings such makeups to their common cuts, and so ties the clas
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Literal
 
@@ -66,6 +66,16 @@ class Axes:
     values: dict[int, Class] = field(default_factory=dict)
     names: list[dict[str, Class]] = field(default_factory=list)
     added: list[Class] = field(default_factory=list)
+
+    def copy(self) -> Axes:
+        """Give the same classes, to be changed on their own."""
+        return replace(
+            self,
+            parents=[*self.parents],
+            sizes=[*self.sizes],
+            makeups={member: [*found] for member, found in self.makeups.items()},
+            added=[],
+        )
 
     def new(self, size: int) -> Class:
         """Begin a class."""

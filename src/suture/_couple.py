@@ -9,7 +9,7 @@ which of two networks a unit belongs to (`_match`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, reduce
 from itertools import product as cartesian
@@ -107,6 +107,25 @@ def couple(graph: Graph) -> Units:
     }
     values = {n: found.values[v] for n, v in graph.inputs.items() if v in found.values}
     return spelling.finish(graph, classes, values)
+
+
+def recut(units: Units, cuts: Mapping[Class, tuple[int, ...]]) -> Units:
+    """Cut atoms into factors, outermost first.
+
+    Args:
+        units: the units of a graph.
+        cuts: atom -> the sizes of its factors in entries.
+
+    Returns:
+        The units with those factors in the place of the atoms.
+    """
+    if not cuts:
+        return units
+    axes = units.axes.copy()
+    for atom, sizes in cuts.items():
+        axes.add_makeup(atom, "product", [axes.new(size) for size in sizes])
+    values = {name: axes.values[units.graph.inputs[name]] for name in units.values}
+    return _Spelling(axes).finish(units.graph, units.classes, values)
 
 
 @dataclass(slots=True, eq=False)

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from suture._align import Alignment, Seat, align
+from suture._align import Alignment, Seat, align, met
 from suture._axes import Class
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
@@ -26,6 +26,7 @@ from suture._plan import Note
 from suture._reach import Reach, reach
 from suture._realign import realigned
 from suture._realign import used as as_used
+from suture._regroup import regrouped
 from suture._rename import Rules
 from suture._roles import Use, uses
 from suture._schema import resolve
@@ -120,6 +121,7 @@ def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
         array([ True, False,  True])
     """
     found = by_name(source, target, rename)
+    source, target = found.source, found.target
     partner, names, used, aligned = found.partner, found.names, found.uses, found.aligned
     back: dict[str, tuple[str, ...]] = {}
     for name, other in found.shared.items():
@@ -153,12 +155,13 @@ def by_name(source: Units, target: Units, rules: Rules | None = None) -> Match:
         SchemaError: something is named on one side only.
     """
     pairs = pair(source.graph, target.graph, rules)
-    names = named_entries(source), named_entries(target)
     used = uses(source.graph, source.axes), uses(target.graph, target.axes)
     sides = as_used(source, used[0]), as_used(target, used[1])
     tensors, notes = realigned(pairs.tensors, pairs.ruled, *sides)
     demand_some(tensors, source.graph, target.graph)
     pairs = replace(pairs, tensors=tensors)
+    source, target = regrouped(source, target, tensors)
+    names = named_entries(source), named_entries(target)
     partner = np.full(target.count, -1, np.int64)
     _by_name(partner, *names)
     nothing = np.zeros(source.count, np.bool_), np.zeros(target.count, np.bool_)
@@ -239,10 +242,16 @@ def _joint(theirs: list[Column], ours: list[Column]) -> Groups:
 def _alignments(source: Units, target: Units, shared: Mapping[str, str]) -> dict[Dim, Alignment]:
     """Align the factors of every dim of every shared tensor, by its target name."""
     found: dict[Dim, Alignment] = {}
+    dims = {
+        (name, dim): pair
+        for name, other in shared.items()
+        for dim, pair in enumerate(zip(source.tensors[other], target.tensors[name], strict=False))
+    }
+    known = {pair for theirs, ours in dims.values() for pair in met(source, theirs, target, ours)}
     for name, other in shared.items():
-        pairs = zip(source.tensors[other], target.tensors[name], strict=False)
-        for dim, (theirs, ours) in enumerate(pairs):
-            found[name, dim] = align(source, theirs, target, ours)
+        for dim in range(min(len(source.tensors[other]), len(target.tensors[name]))):
+            theirs, ours = dims[name, dim]
+            found[name, dim] = align(source, theirs, target, ours, known)
         if name in target.values and other in source.values:
             theirs, ours = source.values[other], target.values[name]
             found[name, -1] = align(source, theirs, target, ours)
@@ -274,7 +283,11 @@ def _implied(
     aligned: Mapping[Dim, Alignment],
     free: tuple[NDArray[np.bool_], NDArray[np.bool_]],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Find the entry of each factor (one head) that the other side leaves implicit, and mark it."""
+    """Find the entry of each factor (one head) that the other side leaves implicit, and mark it.
+
+    Of a factor that the source knows elsewhere, every entry is: the source repeats there what the
+    target has several copies of.
+    """
     implied = np.zeros(source.count, np.bool_), np.zeros(target.count, np.bool_)
     for (name, dim), alignment in aligned.items():
         if dim >= 0 and name in tensors:
@@ -283,7 +296,7 @@ def _implied(
                 implied[1][unit] = True
                 partner[unit] = np.where(partner[unit] == -1, IMPLICIT, partner[unit])
             for column in _spare(source.tensors[tensors[name]][dim], alignment.source):
-                unit = _one(column, np.isin(column, partner), free[0])
+                unit = _one(column, np.isin(column, partner), free[0])[:1]
                 implied[0][unit] = True
                 same[unit] = np.where(np.isin(unit, partner), same[unit], IMPLICIT)
     return implied

@@ -84,9 +84,31 @@ def positions(
     codes = _codes(theirs, ours)
     left, right = codes[: len(theirs)], codes[len(theirs) :]
     right = np.where(fresh, NOWHERE, right)
-    if _repeats(left) or _repeats(right[~fresh]):
-        left, right = _told_apart(left, right, groups(), where)
-    return _pair(left, right, where)
+    copies = _copies(target, alignment.target, partners.implied[1])
+    found = np.full(len(right), -1, np.int64)
+    for copy in np.unique(copies[~fresh]):
+        ours = np.where(copies == copy, right, NOWHERE)
+        theirs = left
+        if _repeats(left) or _repeats(ours[ours != NOWHERE]):
+            theirs, ours = _told_apart(left, ours, groups(), where)
+        found = np.maximum(found, _pair(theirs, ours, where))
+    return found
+
+
+def _copies(layout: Layout, seats: Sequence[Seat], implied: NDArray[np.bool_]) -> Positions:
+    """Count which copy each position belongs to, where the source repeats what is one entry."""
+    numbers = [
+        [
+            np.cumsum(implied[segment[slot]]) - 1
+            if place in seat.spare and slot is not None
+            else np.zeros(1 if slot is None else len(segment[slot]), np.int64)
+            for place, slot in enumerate(seat.slots)
+        ]
+        for segment, seat in zip(layout, seats, strict=True)
+    ]
+    grids = [np.meshgrid(*each, indexing="ij") for each in numbers]
+    found: Positions = np.concatenate([np.max(grid, axis=0).ravel() for grid in grids])
+    return found
 
 
 def rows(
