@@ -16,7 +16,8 @@ from suture import Categorical, Match, Subject
 
 
 def matched(source: Subject, target: Subject) -> Match:
-    return suture.match(*(suture.couple(suture.trace(side)) for side in (source, target)))
+    one, other = (suture.couple(suture.trace(side)) for side in (source, target))
+    return suture.match(one, other)
 
 
 def partners(found: Match, tensor: str, dim: int) -> list[int]:

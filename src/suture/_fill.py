@@ -163,10 +163,23 @@ def _filling(
         index = [runs(dim.positions[at]) for dim, (_, at) in zip(dims, choice, strict=True)]
         return Sum((Term(source, tuple(index)),))
     if READ in worst:
-        return Value(0.0)
+        # Where a 0 would not stay one, another parameter on the way may be 0 in its place.
+        return Own() if _is_frail(states, uses) else Value(0.0)
     if source is None and uses and all(state == PRESERVED for state in worst):
         return _identity(uses)
     return Own()
+
+
+def _is_frail(states: Sequence[States], uses: Sequence[Use]) -> bool:
+    """Whether 0 would not stay 0 along any dim that is read."""
+    read = {
+        (number, dim)
+        for dim, each in enumerate(states)
+        for number, state in enumerate(each)
+        if state == READ
+    }
+    frail = {(number, dim) for number, use in enumerate(uses) for dim, _ in use.frail}
+    return read <= frail
 
 
 def _identity(uses: Sequence[Use]) -> Fill:

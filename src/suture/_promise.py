@@ -50,6 +50,7 @@ def promise(
         *_mixing(target, "fresh", match),
         *_mixing(source, "lost", match),
         *_unseen(match),
+        *_frail(match, target, maps),
         *_lost_reads(source),
         *_rewired(match, maps),
         *_fresh_paths(target),
@@ -97,6 +98,27 @@ def _keeps_taps(match: Match, member: Class) -> bool:
     found = np.where(partner >= 0, np.searchsorted(before, partner), -1)
     theirs, ours = match.marks
     return keep_places((theirs, atoms[0], before), (ours, atoms[1], column), found)
+
+
+def _frail(match: Match, target: Side, maps: Maps) -> Iterator[Note]:
+    """Find fresh units that no 0 on the way to a preserved one can silence."""
+    silenced = {
+        (use.node, match.target.axes.find(member))
+        for uses in target.uses.values()
+        for use in uses
+        for _, member in use.reads - use.frail
+    }
+    relevant = set(target.relevant)
+    for name, uses in target.uses.items():
+        for use in uses:
+            for dim, member in use.frail if use.node in relevant else ():
+                known = (use.node, match.target.axes.find(member)) in silenced
+                came = maps.get((name, dim))
+                if not known and came is not None and (came < 0).any():
+                    reason = (
+                        f"a 0 does not stay one on the way of fresh units to {target.op(use.node)}"
+                    )
+                    yield Note("inexact", f"{name} dim {dim}", reason)
 
 
 def _unseen(match: Match) -> Iterator[Note]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from suture._algebra import Meeting
 from suture._axes import Axes, Class
@@ -34,6 +34,7 @@ class Use:
         reads: the axis classes read, with the parameter's dim.
         taps: those among them that no data has: the offsets of a kernel.
         lookups: the axis classes looked up, with the parameter's dim.
+        frail: those read along which a 0 does not stay one on its way there (`exp`, a length).
         meeting: how the op meets the parameter, if it states it.
     """
 
@@ -42,16 +43,19 @@ class Use:
     taps: frozenset[tuple[int, Class]]
     lookups: frozenset[tuple[int, Class]]
     meeting: Meeting | None
+    frail: frozenset[tuple[int, Class]] = frozenset()
 
 
 def uses(graph: Graph, axes: Axes) -> dict[str, tuple[Use, ...]]:
     """List the uses of every parameter and buffer, by name, in order."""
     followed = tags(graph)
+    frail = _frail(graph, followed)
     found: dict[str, list[Use]] = defaultdict(list)
     for number, node in enumerate(graph.nodes):
         for place in _meeting_places(node, followed, graph):
             for name, use in _uses_at(number, place, graph, axes, followed).items():
-                found[name].append(use)
+                lost = frozenset(role for role in use.reads if (name, role[0]) in frail)
+                found[name].append(replace(use, frail=lost) if lost else use)
     for name, twin in graph.mirrors.items():
         found[name] = found[twin]
     return {name: tuple(each) for name, each in found.items()}
@@ -73,6 +77,23 @@ def tags(graph: Graph) -> dict[int, Tags]:
                     frozenset().union(*(along[name] for name in dim)) for dim in names
                 )
     return found
+
+
+def _frail(graph: Graph, tags: Mapping[int, Tags]) -> frozenset[Tag]:
+    """Find the parameter dims along which a 0 does not stay one where it is followed through.
+
+    Along a mixed axis whose neutral element is 0 one does: the others keep the length.
+    """
+    found: set[Tag] = set()
+    for node in graph.nodes:
+        for operand, value, algebra in zip(
+            node.bound.inputs, node.inputs, node.algebra, strict=True
+        ):
+            for dim, tag in zip(operand.dims, tags.get(value, ()), strict=False):
+                kept = algebra.neutral == 0 and any(axis.mixed for part in dim for axis in part)
+                if not algebra.zero and not kept:
+                    found |= tag
+    return frozenset(found)
 
 
 def has_data(node: Node, tags: Mapping[int, Tags], graph: Graph) -> bool:
