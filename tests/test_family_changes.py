@@ -44,9 +44,10 @@ def harmless(change: Change) -> bool:
 
 
 def unsettled(change: Change) -> bool:
-    """Whether heads of Llama become grouped, or groups one: together with more, it may be refused.
+    """Whether heads of Llama become grouped, or groups one, together with more.
 
-    One head to a group, and one group, are no factors of their own.
+    One group, or one head to a group, is no factor of its own: then keys and values may as well be
+    copied as begin anew, and some such plans are refused.
     """
     heads = change["num_attention_heads"]
     keys, bases = change["num_key_value_heads"], change["rope_theta"]
