@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 import suture
 from carried import carry, carry_on, difference, plan_between
+from entries import carried_entries, marked, painted, positions, same, tied_names
 from laws import law
 from modules import build
 from networks import (
@@ -30,7 +31,7 @@ from networks import (
 )
 from recipes import Recipe, mixed
 from suture import Plan
-from suture._plan import Runs, Sum, TensorPlan
+from suture._plan import Sum
 from worlds import answers, between, subject
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections")
@@ -39,13 +40,6 @@ ROUNDING = 1e-10
 """What summing in another order may change, relative to the largest answer."""
 
 Chain = tuple[Recipe, ...]
-
-
-def same(ones: dict[str, Tensor], others: dict[str, Tensor]) -> None:
-    """Require the same names and the same bits."""
-    assert ones.keys() == others.keys()
-    changed = [name for name, one in ones.items() if not torch.equal(one, others[name])]
-    assert changed == []
 
 
 def promised(recipes: Chain) -> bool:
@@ -128,17 +122,6 @@ def test_most_generated_growth_is_promised() -> None:
     assert np.mean(kept) > 0.6
 
 
-def marked(state: dict[str, Tensor], start: int, sign: int) -> dict[str, Tensor]:
-    """Replace every real number by one of its own; tied tensors stay one tensor."""
-    marks: dict[int, Tensor] = {}
-    for value in state.values():
-        if value.is_floating_point() and value.data_ptr() not in marks:
-            numbers = torch.arange(start, start + value.numel()).reshape(value.shape)
-            marks[value.data_ptr()] = sign * numbers.double()
-            start += value.numel()
-    return {name: marks.get(value.data_ptr(), value) for name, value in state.items()}
-
-
 @law(chains(REPLACING, REPLACING))
 def test_two_steps_and_one_step(chain: Chain) -> None:
     """Law 4: on entries that live in the middle network, two plans one after the other are one."""
@@ -155,31 +138,6 @@ def test_two_steps_and_one_step(chain: Chain) -> None:
     for name, carried in carried_entries(then, own).items():
         came, made = composed[name][carried], direct[name][carried]
         assert torch.equal(came.clamp(min=-1), made.clamp(min=-1)), name
-
-
-def carried_entries(plan: Plan, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Say which entries of the target a plan takes from the source: bool, as the tensor."""
-    return {
-        tensor.target.name: painted(
-            tensor, (block.region for block in tensor.blocks if isinstance(block.fill, Sum))
-        )
-        == 1
-        for tensor in plan.tensors
-        if tensor.target.name in state
-    }
-
-
-def painted(tensor: TensorPlan, regions: Iterator[tuple[Runs, ...]]) -> Tensor:
-    """Count how many of the regions hold each entry of a tensor: i64, as the tensor."""
-    counts = np.zeros(tensor.target.shape, dtype=np.int64)
-    for region in regions:
-        counts[np.ix_(*map(positions, region))] += 1
-    return torch.from_numpy(counts)
-
-
-def positions(runs: Runs) -> list[int]:
-    """Spell runs out."""
-    return [place for start, stop in runs for place in range(start, stop)]
 
 
 @law(chains(GROWING))
@@ -215,12 +173,6 @@ def test_tied_parameters_stay_tied(chain: Chain) -> None:
     for one, other in tied_names(untouched):
         assert any({one, other} <= group for group in groups)
         assert torch.equal(state[one], state[other])
-
-
-def tied_names(state: dict[str, Tensor]) -> list[tuple[str, str]]:
-    """Pair up the names of a state dict that hold the same memory."""
-    places = {name: value.data_ptr() for name, value in state.items()}
-    return [(one, other) for one, other in combinations(state, 2) if places[one] == places[other]]
 
 
 def smooth(recipe: Recipe) -> Recipe:
