@@ -40,7 +40,9 @@ def tagged() -> list[OpOverload]:
         if isinstance(packet, OpOverloadPacket)
         for overload in packet.overloads()
     )
-    return [op for op in ops if not op._schema.is_mutable and find_rule(op) is POINTWISE]
+    # `equal` gives a `bool`: torch's compiler, once imported, tags it like the others.
+    tensors = (op for op in ops if any("Tensor" in str(r.type) for r in op._schema.returns))
+    return [op for op in tensors if not op._schema.is_mutable and find_rule(op) is POINTWISE]
 
 
 def samples_of(op: OpOverload) -> list[Sample]:

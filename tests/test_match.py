@@ -14,6 +14,8 @@ from nets import Net, given, listed, mlp, subject
 from refusals import error, refused
 from suture import Categorical, Match, Subject
 
+APART = "other units than those beside it lie there: several axes became one"
+
 
 def matched(source: Subject, target: Subject) -> Match:
     one, other = (suture.couple(suture.trace(side)) for side in (source, target))
@@ -145,13 +147,14 @@ def test_wiring_that_changed() -> None:
             "pairing",
             "a.weight dim 0, a.bias dim 0, down.weight dim 1, up.weight dim 0 and 1 more",
             "wiring changed; paired by 3 of 5 shared places",
-        )
+        ),
+        ("inexact", "up.weight dim 0, c.weight dim 1", APART),
     ]
     assert partners(found, "a.bias", 0) == [0, 1, 2, 3, 4]
 
 
-def test_wiring_that_changed_into_a_tie() -> None:
-    """Where several axes overlap equally, nobody guesses."""
+def test_several_axes_that_become_one() -> None:
+    """Each layer keeps its own units, in order, and the plan says that they are others' too."""
 
     def forward(m: Any, x: Tensor) -> Any:
         return m.a(x) + m.b(x) if m.joined else torch.cat([m.a(x), m.b(x)], -1)
@@ -159,16 +162,19 @@ def test_wiring_that_changed_into_a_tie() -> None:
     def net(joined: bool) -> Subject:
         return subject(Net(forward, joined=joined, a=nn.Linear(3, 5), b=nn.Linear(3, 5)), given())
 
-    assert refused(lambda: matched(net(False), net(True))) == error(
-        """
-        MatchError: Wiring changed, and several source axes fit equally well.
-          target   a.weight dim 0, a.bias dim 0, b.weight dim 0, b.bias dim 0 and 1 more
-          source   a.bias dim 0, a.weight dim 0, output dim 1
-          source   b.bias dim 0, b.weight dim 0, output dim 1
-
-        hint: name their entries in both schemas
-        """
-    )
+    found = matched(net(False), net(True))
+    assert [(note.kind, note.subject, note.reason) for note in found.notes] == [
+        (
+            "pairing",
+            "a.weight dim 0, a.bias dim 0, b.weight dim 0, b.bias dim 0 and 1 more",
+            "wiring changed; paired by 3 of 5 shared places",
+        ),
+        ("inexact", "b.weight dim 0, b.bias dim 0", APART),
+    ]
+    assert {name: taken.tolist() for (name, _), taken in found.placed.items()} == {
+        "b.weight": [0, 1, 2, 3, 4],
+        "b.bias": [0, 1, 2, 3, 4],
+    }
 
 
 # Ties

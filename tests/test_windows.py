@@ -237,11 +237,11 @@ def bare(graph: Graph) -> Graph:
     return replace(graph, nodes=tuple(nodes))
 
 
-def test_windows_are_for_features_alone() -> None:
-    """A plan reads `!` as before: it is the same without windows."""
+def test_windows_are_for_features_and_taps() -> None:
+    """Where no kernel grows, a plan reads `!` as before: it is the same without windows."""
     old, new = (
-        traced(stack(Conv2d(1, c, 3, padding=1), nn.MaxPool2d(2), Conv2d(c, 2, k)), image(1, 8, 6))
-        for c, k in ((3, 2), (5, 3))
+        traced(stack(Conv2d(1, c, 3, padding=1), nn.MaxPool2d(2), Conv2d(c, 2, 2)), image(1, 8, 6))
+        for c in (3, 5)
     )
     assert suture.plan(old, new).to_json() == suture.plan(bare(old), bare(new)).to_json()
     wide, narrow = (suture.interactions(graph).total for graph in (bare(old), old))

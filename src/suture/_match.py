@@ -28,6 +28,7 @@ from suture._realign import realigned
 from suture._realign import used as as_used
 from suture._regroup import regrouped
 from suture._rename import Rules
+from suture._rewired import by_overlap
 from suture._roles import Use, uses
 from suture._schema import resolve
 from suture._signature import Dim, by_signature, signed, unnamed
@@ -133,8 +134,8 @@ def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
     itself = {name: (name,) for name in found.shared}
     theirs = signed(source, back, names[0], used[0], slots[0], found.reach[0])
     ours = signed(target, itself, names[1], used[1], slots[1], found.reach[1])
-    untied = {name for names in back.values() if len(names) > 1 for name in names}
-    notes = by_signature(partner, theirs, ours, untied)
+    left = by_signature(partner, theirs, ours)
+    rewired = by_overlap(partner, *left, theirs, ours, found.shared)
     tensors = found.pairs.tensors
     same = bridge(partner, source, target, tensors, aligned)
     free = unnamed(source, names[0]), unnamed(target, names[1])
@@ -142,8 +143,9 @@ def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
     return replace(
         found,
         partners=Partners(partner, same, implied),
-        notes=(*found.notes, *notes),
+        notes=(*found.notes, *rewired.notes),
         marks=(theirs.marks, ours.marks),
+        placed=rewired.placed,
     )
 
 

@@ -10,7 +10,7 @@ not know what a plan makes of it.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from hashlib import blake2b
@@ -24,7 +24,6 @@ from suture._errors import MatchError
 from suture._marks import Marks, marks, pairs
 from suture._occurrences import STRANGE
 from suture._pair import Entry, Name
-from suture._plan import Note
 from suture._reach import Reach
 from suture._roles import Use
 from suture._sets import EMPTY
@@ -139,13 +138,13 @@ def _hash(place: Place) -> np.uint64:
     return np.uint64(int.from_bytes(blake2b(repr(place).encode(), digest_size=8).digest()))
 
 
-def by_signature(partner: Column, source: Signed, target: Signed, untied: Set[str]) -> list[Note]:
-    """Pair units of equal signature, then of largest overlap."""
+def by_signature(partner: Column, source: Signed, target: Signed) -> tuple[Groups, Groups]:
+    """Pair units of equal signature; give the axes of both sides that are left."""
     theirs, ours = _groups(source), _groups(target)
     for signature in [s for s in ours if s in theirs]:
         for pair in _by_group(theirs.pop(signature), ours.pop(signature), source, target):
             _in_order(partner, *pair, source, target)
-    return _by_overlap(partner, theirs, ours, source, target, untied)
+    return theirs, ours
 
 
 def _by_group(
@@ -167,7 +166,7 @@ def _by_group(
     rest = [[g for g in groups if g != STRANGE] for groups in (left, right)]
     if all(rest):
         if max(map(len, rest)) > 1:
-            raise _unlike(_places(target, right[rest[1][0]][0]), *map(len, rest))
+            raise _unlike(places_of(target, right[rest[1][0]][0]), *map(len, rest))
         yield left[rest[0][0]], right[rest[1][0]]
 
 
@@ -180,7 +179,7 @@ def _grouped(columns: list[Column], side: Signed) -> dict[int, list[Column]]:
 
 def _unlike(places: list[Place], theirs: int, ours: int) -> MatchError:
     facts = [
-        ("places", _shown(places)),
+        ("places", shown(places)),
         ("source", f"{theirs} groups of features that the target has nowhere"),
         ("target", f"{ours} groups of features that the source has nowhere"),
     ]
@@ -188,7 +187,11 @@ def _unlike(places: list[Place], theirs: int, ours: int) -> MatchError:
     return MatchError(sentence, facts, "name in both schemas the features that tell them apart")
 
 
-def _groups(side: Signed) -> dict[int, list[Column]]:
+Groups = dict[int, list[Column]]
+"""Signature -> the axes that carry it."""
+
+
+def _groups(side: Signed) -> Groups:
     """Signature -> the units that carry it, one column per axis, in order of occurrence."""
     free = np.flatnonzero(side.free)
     order = free[np.lexsort((free, side.units.atom[free], side.signature[free]))]
@@ -210,17 +213,17 @@ def _in_order(
         raise MatchError(
             "Axes that occur in the same places cannot be told apart.",
             [
-                ("places", _shown(_places(target, ours[0]))),
+                ("places", shown(places_of(target, ours[0]))),
                 ("source", f"{len(theirs)} axes of {_lengths(theirs)} entries"),
                 ("target", f"{len(ours)} axes of {_lengths(ours)} entries"),
             ],
             "name their entries in both schemas",
         )
     for their, our in zip(theirs, ours, strict=False):
-        _join(partner, their, our, source, target)
+        join(partner, their, our, source, target)
 
 
-def _join(partner: Column, their: Column, our: Column, source: Signed, target: Signed) -> None:
+def join(partner: Column, their: Column, our: Column, source: Signed, target: Signed) -> None:
     """Pair the entries of two axes by what marks them, in order where nothing does."""
     one, other = (
         (side.marks, int(side.units.atom[column[0]]), column)
@@ -238,61 +241,10 @@ def _lengths(columns: list[Column]) -> str:
     return ", ".join(str(len(column)) for column in columns)
 
 
-def _places(side: Signed, column: Column) -> list[Place]:
+def places_of(side: Signed, column: Column) -> list[Place]:
     return [place for place, units in side.places.items() if np.isin(column[0], units)]
 
 
-def _shown(places: list[Place]) -> str:
+def shown(places: list[Place]) -> str:
     texts = [f"{name} dim {dim}" if dim >= 0 else f"values of {name}" for name, dim, _ in places]
     return ", ".join(texts[:4]) + (f" and {len(texts) - 4} more" if len(texts) > 4 else "")
-
-
-def _by_overlap(
-    partner: Column,
-    theirs: dict[int, list[Column]],
-    ours: dict[int, list[Column]],
-    source: Signed,
-    target: Signed,
-    untied: Set[str],
-) -> list[Note]:
-    """Pair what wiring changed by the largest number of shared places.
-
-    A source axis pairs once, unless it holds a tied tensor that the target has untied.
-    """
-    left = [column for columns in theirs.values() for column in columns]
-    candidates = [set(_places(source, column)) for column in left]
-    notes: list[Note] = []
-    claimed: set[int] = set()
-    for column in (column for columns in ours.values() for column in columns):
-        places = _places(target, column)
-        shared = [_shared(found, places, target) for found in candidates]
-        best = max(shared, default=(0, 0))
-        if best == (0, 0):
-            continue
-        chosen = [i for i, count in enumerate(shared) if count == best]
-        if len(chosen) > 1:
-            raise _tie("several source axes fit", places, [candidates[i] for i in chosen])
-        taken = candidates[chosen[0]]
-        ends = best[0] == 0  # positions of inputs and outputs, which are one axis where ops keep it
-        if chosen[0] in claimed and not ends and untied.isdisjoint(name for name, *_ in taken):
-            raise _tie("another target axis fits", places, [taken])
-        claimed.add(chosen[0])
-        _join(partner, left[chosen[0]], column, source, target)
-        reason = f"wiring changed; paired by {sum(best)} of {len(places)} shared places"
-        notes.append(Note("pairing", _shown(places), reason))
-    return notes
-
-
-def _shared(one: set[Place], other: list[Place], side: Signed) -> tuple[int, int]:
-    """Count the places that two axes share: in parameters, which decide, and elsewhere."""
-    common = one.intersection(other)
-    held = side.units.graph.parameters.keys() | side.units.graph.buffers.keys()
-    within = sum(name in held for name, *_ in common)
-    return within, len(common) - within
-
-
-def _tie(what: str, places: list[Place], candidates: list[set[Place]]) -> MatchError:
-    facts = [("target", _shown(places))]
-    facts += [("source", _shown(sorted(places))) for places in candidates]
-    sentence = f"Wiring changed, and {what} equally well."
-    return MatchError(sentence, facts, "name their entries in both schemas")
