@@ -175,7 +175,8 @@ class Note:
     """Something a person must know: `kind`, what it is about, and why.
 
     Kinds: `"inexact"` (the function is not preserved, or not known to be), `"condition"` (it is,
-    given that a removed input holds a value), `"pairing"` (paired by position or overlap),
+    given that a removed input holds a value, or a constant without values those of before),
+    `"pairing"` (paired by position, order of use or overlap),
     `"unreached"`, `"cast"`, `"fresh"` (a target tensor without a source), `"unused"` (a source
     tensor not carried).
     """
