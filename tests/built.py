@@ -14,21 +14,24 @@ from torch import Tensor, nn
 
 from grammar import (
     Dense,
+    Depthwise,
     Net,
     Norm,
     Parallel,
     Part,
     Parts,
+    Refold,
     Regroup,
     Repeat,
     Shuffle,
     Siamese,
     Skip,
     Split,
+    Weigh,
     after,
 )
 from modules import ACTIVATIONS, generic_
-from recipes import Encoder, Head, Image, Lookup, TiedHead, Vector
+from recipes import Encoder, Entities, Head, Image, Lookup, TiedHead, Vector
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +95,36 @@ class Regrouped(nn.Module):
         if self.part.first == "lanes":
             y = y.permute(*range(y.dim() - 2), -1, -2)
         return y.reshape(*x.shape[:-1], -1)
+
+
+class Refolded(nn.Module):
+    """One axis folded in two ways, a map along each."""
+
+    def __init__(self, part: Refold, width: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(width, part.groups * part.each * part.last)
+        self.late, self.early = nn.Linear(part.last, part.last), nn.Linear(part.groups, part.lanes)
+        self.part = part
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.read(x).unflatten(-1, (-1, self.part.last))
+        y = torch.tanh(self.late(y)).flatten(-2)
+        y = y.unflatten(-1, (self.part.groups, -1))
+        return torch.tanh(self.early(y.mT)).mT.flatten(-2)
+
+
+class Weighed(nn.Module):
+    """Groups that compete, and their sum."""
+
+    def __init__(self, part: Weigh, width: int) -> None:
+        super().__init__()
+        self.read = nn.Linear(width, part.groups * part.width)
+        self.score, self.groups = nn.Linear(part.width, 1), part.groups
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.read(x).unflatten(-1, (self.groups, -1))
+        weights = torch.softmax(self.score(y).squeeze(-1), -1)
+        return torch.einsum("...g,...gh->...h", weights, y)
 
 
 class Cut(nn.Module):
@@ -195,6 +228,13 @@ def built_part(part: Part, width: int, space: Space) -> nn.Module:
             return Shuffled(part, width, space)
         case Regroup():
             return Regrouped(part, width, space)
+        case Refold():
+            return Refolded(part, width)
+        case Weigh():
+            return Weighed(part, width)
+        case Depthwise():
+            alone = nn.Conv2d(width, width, 3, padding=1, groups=width)
+            return nn.Sequential(alone, nn.BatchNorm2d(width))
         case Split():
             return Cut(part, width, space)
         case Skip():
@@ -211,6 +251,18 @@ def built_parts(parts: Parts, width: int, space: Space) -> nn.Sequential:
     """Build parts, the first of which reads `width` entries."""
     widths = [after(parts[:done], width) for done in range(len(parts))]
     return nn.Sequential(*(built_part(p, w, space) for p, w in zip(parts, widths, strict=True)))
+
+
+class Teamed(nn.Module):
+    """Layers on every row, then flattened or summed over rows."""
+
+    def __init__(self, inside: nn.Module, join: str) -> None:
+        super().__init__()
+        self.inside, self.join = inside, join
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.inside(x)
+        return y.flatten(1) if self.join == "flatten" else y.sum(1)
 
 
 class Pooled(nn.Module):
@@ -234,6 +286,9 @@ def stem(read: Encoder, parts: Parts) -> tuple[nn.Module, int]:
         case Lookup(categories=categories, width=width):
             table = nn.Embedding(len(categories), width)
             return nn.Sequential(table, built_parts(parts, width, VECTOR)), after(parts, width)
+        case Entities(entities=entities, features=features, join=join):
+            inside, out = built_parts(parts, len(features), VECTOR), after(parts, len(features))
+            return Teamed(inside, join), out * (len(entities) if join == "flatten" else 1)
         case Image(features=features, extent=(height, breadth), join=join):
             out = after(parts, len(features))
             places = height * breadth if join == "flatten" else 1

@@ -28,10 +28,10 @@ from networks import (
     resized,
     shuffled,
 )
-from recipes import Head, Image, Lookup, Recipe, TiedHead, Vector
+from recipes import Encoder, Entities, Head, Image, Lookup, Recipe, TiedHead, Vector
 
 Join = Literal["add", "mul", "cat"]
-FACTORS = ("groups", "lanes", "each")
+FACTORS = ("groups", "each", "last", "lanes")
 """Sizes that are folded into one axis. None is 1: laid out the other way round, a factor of 1 and
 another one are the other alone, and as the 1 grows its units are paired by the wiring."""
 SIZES = (*FACTORS, "width", "rest")
@@ -73,6 +73,29 @@ class Regroup:
     inside: Parts
     lanes: int
     first: Literal["lanes", "entries"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refold:
+    """Three factors: the last mapped while two are one, then the first while the others are."""
+
+    groups: int
+    each: int
+    last: int
+    lanes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weigh:
+    """Groups of entries, summed by weights that the groups compete for."""
+
+    groups: int
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class Depthwise:
+    """A convolution of every channel alone, normed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +149,20 @@ class Siamese:
     inside: Parts
 
 
-Part = Dense | Norm | Shuffle | Regroup | Split | Skip | Parallel | Repeat | Siamese
+Part = (
+    Dense
+    | Norm
+    | Shuffle
+    | Regroup
+    | Refold
+    | Weigh
+    | Depthwise
+    | Split
+    | Skip
+    | Parallel
+    | Repeat
+    | Siamese
+)
 Parts = tuple[Part, ...]
 
 
@@ -143,12 +179,14 @@ def after(parts: Parts, width: int) -> int:
     """Count the entries that parts leave of `width`."""
     for part in parts:
         match part:
-            case Dense(width):
+            case Dense(width) | Weigh(_, width):
                 pass
             case Shuffle(groups, each):
                 width = groups * each
             case Regroup(_, each, inside, lanes):
                 width = after(inside, each) * lanes
+            case Refold(_, each, last, lanes):
+                width = each * last * lanes
             case Split(each, rest, inside):
                 width = rest + after(inside, each)
             case Parallel("cat", _, branches):
@@ -159,7 +197,7 @@ def after(parts: Parts, width: int) -> int:
                 width = after(inside, each)
             case Parallel(_, width):
                 pass
-            case Norm() | Skip() | Repeat():
+            case Norm() | Depthwise() | Skip() | Repeat():
                 pass
     return width
 
@@ -193,15 +231,20 @@ def nested(
 
 
 def folded(inside: st.SearchStrategy[Parts]) -> st.SearchStrategy[Part]:
-    """Draw groups with layers inside."""
+    """Draw axes of several factors, sometimes with layers inside."""
     order = st.sampled_from(["lanes", "entries"])
-    return st.builds(Regroup, unsized, unsized, inside, unsized, order)
+    return (
+        st.builds(Regroup, unsized, unsized, inside, unsized, order)
+        | st.builds(Refold, unsized, unsized, unsized, unsized)
+        | st.builds(Weigh, unsized, unsized)
+    )
 
 
 plain, some = parts(flat), parts(flat, least=1)
 once = st.one_of(*nested(plain, some), folded(plain))
 twice = st.one_of(*nested(parts(once), parts(once, 1)), folded(parts(once)))
-channels = st.one_of(*nested(plain, some))
+around = parts(st.just(Depthwise()), least=1)
+channels = st.one_of(*nested(plain, around))
 """Parts that work along the channels of a picture as they do along a vector."""
 
 
@@ -209,7 +252,7 @@ channels = st.one_of(*nested(plain, some))
 def nets(draw: Draw) -> Net:
     """Draw a whole network of distinct sizes."""
     vector = Vector("x", draw(FEATURES), ())
-    reads: list[Vector | Lookup | Image] = [vector]
+    reads: list[Encoder] = [vector]
     stems = [draw(parts(once))]
     heads: list[Head | TiedHead] = [Head("policy", draw(OUTPUTS))]
     if draw(st.booleans()):
@@ -220,6 +263,10 @@ def nets(draw: Draw) -> Net:
         seen = draw(names("red", "green", "blue"))
         reads.append(Image("view", seen, (3, 2), (), draw(st.sampled_from(["flatten", "mean"]))))
         stems.append(draw(parts(channels, 1)))
+    if draw(st.booleans()):
+        rows, join = draw(names("me", "ally", "foe")), draw(st.sampled_from(["flatten", "sum"]))
+        reads.append(Entities("team", rows, draw(FEATURES), (), join))
+        stems.append(draw(parts(once)))
     trunk = (draw(dense), *draw(parts(twice, 1)), *draw(st.lists(norms, max_size=1)))
     return sized(draw, Net(Recipe(tuple(reads), (), tuple(heads)), tuple(stems), trunk))
 

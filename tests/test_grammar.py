@@ -12,13 +12,14 @@ from carried import Carried, difference, plan_between
 from entries import carried_entries, marked, painted, same, tied_names
 from grammar import CUTTING, GROWING, REPLACING, SHUFFLING, Net, chains, nets
 from laws import law
+from recipes import Choice, Names, Port, ports
 from suture._plan import Sum
 from worlds import subject
 
 ROUNDING = 1e-10
 """What summing in another order may change, relative to the largest answer."""
 
-FEW = 10
+FEW = 8
 
 Chain = tuple[Net, ...]
 
@@ -59,12 +60,11 @@ def test_names_in_another_order(chain: Chain) -> None:
     assert difference(carried) < ROUNDING
 
 
-@law(chains(REPLACING) | chains(CUTTING), few=FEW)
+@law(chains(REPLACING), few=FEW)
 def test_an_exact_plan_of_any_change(chain: Chain) -> None:
     """Law 3: what a plan promises is measured."""
     carried = carry(*chain)
-    assume(carried.plan.exact)
-    assert max(difference(carried, seed) for seed in range(2)) < ROUNDING
+    assert not carried.plan.exact or difference(carried) < ROUNDING
 
 
 @law(chains(GROWING), few=FEW)
@@ -77,9 +77,26 @@ def test_a_transfer_that_promises_more_than_it_holds(chain: Chain) -> None:
     assert not plan.exact or report.max_rel_diff < ROUNDING
 
 
+def related(before: Net, after: Net) -> bool:
+    """Whether every input keeps a feature: where all are other ones, columns may be given up.
+
+    A plan that does so says that it does; by way of a network that keeps some it keeps them.
+    """
+    old, new = ports(before.face), ports(after.face)
+    return all(set(names_of(old[name])) & set(names_of(new[name])) for name in old)
+
+
+def names_of(port: Port | Choice) -> Names:
+    """The names of features or categories of an input: those of the last dim that has some."""
+    if isinstance(port, Choice):
+        return port.names
+    return [dim for dim in port.dims if isinstance(dim, tuple)][-1]
+
+
 @law(chains(REPLACING, REPLACING), few=FEW)
 def test_two_steps_and_one_step(chain: Chain) -> None:
     """Law 4: on entries that live in the middle network, two plans one after the other are one."""
+    assume(related(chain[0], chain[2]))
     models = [build(net, seed) for seed, net in enumerate(chain)]
     once, first, then = (
         plan_between(chain[i].face, models[i], chain[j].face, models[j])
