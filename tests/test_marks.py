@@ -117,6 +117,26 @@ def test_one_kernel_at_two_dilations() -> None:
     assert not planned(*sides).exact
 
 
+class Folded(nn.Module):
+    """A kernel whose taps are two dims of a parameter in one."""
+
+    def __init__(self, taps: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(4, 3, taps, 2))
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.conv1d(input, self.weight.flatten(2), padding=self.weight.shape[2])
+
+
+def test_taps_that_are_two_dims_in_one() -> None:
+    """They have no offsets one by one: what is new among them is said to be inexact."""
+    x = torch.randn(2, 3, 11)
+    plan = planned(suture.Subject(Folded(2), (x,)), suture.Subject(Folded(3), (x,)))
+    assert [note.reason for note in plan.notes if note.kind == "inexact"] == [
+        "fresh units are taps of a kernel, read by convolution"
+    ]
+
+
 class Rotary(nn.Module):
     """Attention scores of one head with rotary positions: halves (i, i + d/2) turn together."""
 

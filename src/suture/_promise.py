@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from suture._axes import Class
-from suture._couple import Column, Layout
+from suture._couple import Column, Layout, plain
 from suture._fill import preserved
 from suture._marks import keep_places
 from suture._match import Match
@@ -89,10 +89,10 @@ def _mixing(side: Side, changed: str, match: Match) -> Iterator[Note]:
 
 def _keeps_taps(match: Match, member: Class) -> bool:
     """Whether the old taps of a kernel read what they read, so that new ones may be 0 beside."""
-    [[column]] = match.target.layout(member)
-    partner = match.partner[column]
-    if (partner < 0).all():
+    column = plain(match.target.layout(member))
+    if column is None or (match.partner[column] < 0).all():
         return False
+    partner = match.partner[column]
     atoms = int(match.source.atom[partner.max()]), int(match.target.atom[column[0]])
     before = match.source.columns[atoms[0]]
     found = np.where(partner >= 0, np.searchsorted(before, partner), -1)

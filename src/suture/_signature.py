@@ -3,8 +3,7 @@
 Knows where units occur, and which features reach their axes. A *signature* is the set of (paired
 tensor, dim, factor) that a unit occurs in. Units of equal signature pair axis by axis, entries in
 order; several such axes pair by the features that reach them, and in order where those do not tell.
-Where wiring changed a signature, the largest overlap is taken and noted; a tie is an error. Does
-not know what a plan makes of it.
+Does not know axes whose places changed (`_rewired`), nor what a plan makes of it.
 """
 
 from __future__ import annotations
