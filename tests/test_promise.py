@@ -198,3 +198,28 @@ def test_categories_that_are_read_as_one_hot() -> None:
     assert transfer(old, new).exact
     before, after = old.model(torch.tensor([0, 1, 2])), new.model(torch.tensor([2, 4, 0]))
     assert torch.allclose(before, after, atol=1e-6)
+
+
+class Windowed(nn.Module):
+    """The largest of each window of what a convolution gives, on average."""
+
+    def __init__(self, window: int) -> None:
+        super().__init__()
+        self.conv, self.out = nn.Conv1d(3, 4, 2, stride=2), nn.Linear(4, 5)
+        self.window = window
+
+    def forward(self, input: Tensor) -> Tensor:
+        windows = self.conv(input).unflatten(2, (-1, self.window))
+        out: Tensor = self.out(windows.amax(3).mean(2))
+        return out
+
+
+@pytest.mark.parametrize(("before", "after"), [(2, 4), (4, 2), (1, 2), (2, 1)])
+def test_a_window_that_no_tensor_has(before: int, after: int) -> None:
+    """Other entries are taken together than before, along axes of the network's own: it is said."""
+    x = torch.randn(2, 3, 16)
+    plan = planned(Subject(Windowed(before), (x,)), Subject(Windowed(after), (x,)))
+    assert [note.reason for note in plan.notes if note.kind == "inexact"] == [
+        f"amax takes {after} entries together, {before} before",
+        f"mean takes {8 // after} entries together, {8 // before} before",
+    ]

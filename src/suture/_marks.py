@@ -1,9 +1,9 @@
 """Marks: what tells the entries of an axis apart where no name does.
 
-Knows two kinds. A constant that varies along an axis and meets data (the frequencies of rotary
+Knows three kinds. A constant that varies along an axis and meets data (the frequencies of rotary
 positions, slopes per head) marks each entry by what it meets; the taps of a kernel are marked by
-their offset from the place that they are summed into. Does not know which units pair
-(`_signature`).
+their offset from the place that they are summed into; the rows of a table by the places where a
+constant index chooses them (`_rows`). Does not know which units pair (`_signature`).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from suture._bind import Bound, Window
 from suture._couple import Column, Units
 from suture._graph import Node
 from suture._interactions import without_data
+from suture._rows import Choice, Choices, by_places, choices
 
 Rows = NDArray[np.float64]
 """What each entry of an axis meets: f64[entry, met]."""
@@ -49,6 +50,7 @@ class Marks:
         constants: atom -> what its entries meet, for each constant the units and their rows.
         taps: atom -> what is known of it as the taps of a kernel; None where it is two kernels'.
         unknown: atoms along which constants lie whose values nobody knows.
+        choices: atom -> what constant indices choose from its entries, as rows of a table.
     """
 
     constants: dict[Class, list[tuple[Column, Rows]]] = field(
@@ -56,6 +58,7 @@ class Marks:
     )
     taps: dict[Class, Taps | None] = field(default_factory=dict)
     unknown: set[Class] = field(default_factory=set)
+    choices: Choices = field(default_factory=dict)
 
 
 Marked = tuple[Marks, Class, Column]
@@ -64,11 +67,11 @@ Marked = tuple[Marks, Class, Column]
 
 def marks(units: Units) -> Marks:
     """Find what marks the axes that parameters have."""
-    graph, found = units.graph, Marks()
+    graph, own = units.graph, without_data(units.graph)
+    found, seen = Marks(choices=choices(units, own)), set[int]()
     # What an input or output has too is told apart by its place there.
     inner = _atoms(units, (*graph.parameters, *graph.buffers))
     inner -= _atoms(units, (*graph.inputs, *graph.outputs))
-    own, seen = without_data(graph), set[int]()
     makers = {value: node for node in graph.nodes for value in node.outputs}
     for number, node in enumerate(graph.nodes):
         if own.issuperset(node.inputs):
@@ -181,12 +184,13 @@ def _atom(units: Units, member: Class) -> Class | None:
     return int(units.atom[layout[0][0][0]]) if plain and layout[0][0][0] >= 0 else None
 
 
-def pairs(theirs: Marked, ours: Marked) -> Column | None:
+def pairs(theirs: Marked, ours: Marked, known: Column) -> Column | None:
     """Pair the entries of two axes by their marks.
 
     Args:
         theirs: the source's marks, the atom of the axis, and its units.
         ours: the target's.
+        known: target unit -> source unit, of units that are paired already.
 
     Returns:
         Per target unit the place of its partner among the source's, -1 where none is marked alike;
@@ -199,7 +203,8 @@ def pairs(theirs: Marked, ours: Marked) -> Column | None:
         return found if (found >= 0).any() else None
     equal = _equal(_rows(*theirs), _rows(*ours))
     if equal is None:
-        return None
+        chosen = _choices_of(*theirs), _choices_of(*ours)
+        return by_places(chosen, (theirs[2], ours[2]), known)
     found = _first(equal)
     same = len(theirs[2]) == len(ours[2])
     return None if same and (found < 0).any() else found
@@ -211,6 +216,10 @@ def _taps_of(marks: Marks, atom: Class, column: Column) -> Taps | None:
     if taps is None and atom not in marks.taps and len(column) == 1:
         return Taps(np.zeros(1, np.int64), 1)
     return taps if taps is None or len(taps.offsets) == len(column) else None
+
+
+def _choices_of(marks: Marks, atom: Class, _: Column) -> list[Choice]:
+    return marks.choices.get(atom, [])
 
 
 def _rows(marks: Marks, atom: Class, column: Column) -> Iterator[Rows]:

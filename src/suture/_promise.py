@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from suture._axes import Class
+from suture._chosen import rows_told
 from suture._couple import Column, Layout, plain
 from suture._fill import preserved
 from suture._marks import keep_places
@@ -58,7 +59,9 @@ def promise(
         *_exposed(lost, outputs, "lost", source),
         *_exposed(new, outputs, "new", target),
         *_other_ops(source, target, lost, new),
-        *_other_constants(source, target),
+        *_other_constants(match, source, target),
+        *_other_sizes(source, target, lost, new),
+        *rows_told(match),
         *_picked(source),
         *_picked(target),
         *_other_outputs(match),
@@ -209,12 +212,24 @@ def _other_ops(source: Side, target: Side, lost: Spread, new: Spread) -> Iterato
         yield Note("inexact", "ops", f"the target computes otherwise: {', '.join(listed)}")
 
 
-def _other_constants(source: Side, target: Side) -> Iterator[Note]:
+def _other_constants(match: Match, source: Side, target: Side) -> Iterator[Note]:
     """Compare the constants of equal shape that both networks meet, in order."""
-    for (_, before), (op, after) in zip(source.constants(), target.constants(), strict=False):
+    theirs = source.constants(np.arange(match.source.count))
+    ours = target.constants(match.partner)
+    for (_, before), (op, after) in zip(theirs, ours, strict=False):
         if before.shape == after.shape and not np.array_equal(before, after):
             shape = f"[{','.join(map(str, after.shape))}]"
             yield Note("inexact", "constants", f"{op} meets another constant {shape} than before")
+
+
+def _other_sizes(source: Side, target: Side, lost: Spread, new: Spread) -> Iterator[Note]:
+    """Compare how many entries meet along axes that no tensor has, such as places of a window."""
+    pairs = zip(source.met(lost.alone), target.met(new.alone), strict=False)
+    for before, after in pairs:
+        if before.differs(after):
+            counts = (" x ".join(map(str, one.unknown or [1])) for one in (after, before))
+            reason = "{} takes {} entries together, {} before".format(after.where, *counts)
+            yield Note("inexact", "sizes", reason)
 
 
 def _moved(
@@ -228,7 +243,7 @@ def _moved(
 def _picked(side: Side) -> Iterator[Note]:
     """Find constant picks across products, whose units coupling does not follow."""
     for pick in side.units.checks:
-        if side.loses(pick.axis) or side.loses(pick.source):
+        if side.loses(pick.axis) or side.loses_picked(pick):
             reason = "entries are picked across a product of axes; their units are not followed"
             yield Note("inexact", side.where(pick.source) or side.where(pick.axis), reason)
 

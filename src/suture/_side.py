@@ -8,17 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suture._algebra import Algebra
-from suture._axes import Class
-from suture._couple import Units, marked
+from suture._axes import Class, Picked
+from suture._couple import Column, Units, length, marked, plain
 from suture._graph import Node
 from suture._match import Match
 from suture._roles import Tags, Use, has_data, tags
+
+
+class Met(NamedTuple):
+    """How many entries of an axis meet at an op.
+
+    `unknown` are the sizes of its factors that no tensor has, such as the places of a window.
+    """
+
+    op: str
+    where: str
+    entries: int
+    unknown: tuple[int, ...]
+
+    def differs(self, other: Met) -> bool:
+        """Whether an op takes other entries together, as far as no tensor has them."""
+        known = not (self.unknown and other.unknown)
+        same = self.op != other.op or self.unknown == other.unknown
+        return not same and not (known and self.entries == other.entries)
 
 
 @dataclass(slots=True, eq=False)
@@ -56,6 +74,13 @@ class Side:
     def loses_inner(self, member: Class) -> bool:
         """Whether some entry of a class is changed that is not simply an input's."""
         return self._state(member)[2]
+
+    def loses_picked(self, pick: Picked) -> bool:
+        """Whether some entry that a constant index picks is changed."""
+        column = plain(self.units.layout(pick.source))
+        if column is None:
+            return self.loses(pick.source)
+        return bool(self._marks(column[pick.index[pick.index >= 0]])[0].any())
 
     def _state(self, member: Class) -> tuple[bool, bool, bool]:
         member = self.units.axes.find(member)
@@ -121,12 +146,41 @@ class Side:
             return {}
         return meetings(node, [value in self.parameters for value in node.inputs])
 
-    def constants(self) -> list[tuple[str, NDArray[Any]]]:
-        """List the constants that vary and meet something preserved, with the op they meet in."""
-        graph = self.units.graph
-        met = ((number, v) for number in self.relevant for v in graph.nodes[number].inputs)
-        known = ((self.op(number), graph.constants.get(value)) for number, value in met)
-        return [(op, entries) for op, entries in known if entries is not None and _varies(entries)]
+    def constants(self, called: Column) -> list[tuple[str, NDArray[Any]]]:
+        """List the constants that vary and meet something preserved, with the op they meet in.
+
+        What they choose from an axis is given as units, by the numbers that those are `called`.
+        """
+        nodes = self.units.graph.nodes
+        found = (
+            (self.op(number), self._constant(number, at, called))
+            for number in self.relevant
+            for at in range(len(nodes[number].inputs))
+        )
+        return [(op, entries) for op, entries in found if entries is not None]
+
+    def _constant(self, number: int, at: int, called: Column) -> NDArray[Any] | None:
+        node, names = self.units.graph.nodes[number], self.units.axes.names[number]
+        entries: NDArray[Any] | None = self.units.graph.constants.get(node.inputs[at])
+        if entries is None or not _varies(entries):
+            return None
+        axis = _indexed(node, at)
+        column = None if axis is None else plain(self.units.layout(names[axis]))
+        known = column is not None and (column >= 0).all()
+        return called[column[entries]] if column is not None and known else entries
+
+    def met(self, without: Callable[[Node], bool]) -> Iterator[Met]:
+        """List how many entries meet at each op, of axes and of their factors in no tensor."""
+        for number in self.relevant:
+            node, names = self.units.graph.nodes[number], self.units.axes.names[number]
+            met = {} if without(node) else self.meetings(number)
+            # What a window slides along is not taken together, only what is in one window.
+            long = {window.source for window in node.bound.windows}
+            together = [name for name, how in met.items() if how != READ and name not in long]
+            for layout in (self.units.layout(names[name]) for name in together):
+                columns = (column for segment in layout for column in segment if len(column) > 1)
+                unknown = tuple(len(column) for column in columns if (column < 0).any())
+                yield Met(node.op, self.op(number), length(layout), unknown)
 
     def silent(self) -> frozenset[int]:
         """List the values that are 0 wherever an input is that the other side lacks, held at 0."""
@@ -159,6 +213,14 @@ class Side:
             if any(np.isin(column[:1], c).any() for segment in layout for c in segment)
         ]
         return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+
+
+def _indexed(node: Node, at: int) -> str | None:
+    """Name the axis that an operand's entries choose from, if they do."""
+    operand = node.bound.inputs[at]
+    dims = [axis.name for dim in operand.dims for part in dim for axis in part]
+    picked = [pick.source for pick in node.bound.picks if dims == [pick.axis]]
+    return operand.values or next(iter(picked), None)
 
 
 def _varies(entries: NDArray[Any]) -> bool:

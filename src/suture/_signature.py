@@ -228,7 +228,7 @@ def join(partner: Column, their: Column, our: Column, source: Signed, target: Si
         (side.marks, int(side.units.atom[column[0]]), column)
         for side, column in ((source, their), (target, our))
     )
-    found = pairs(one, other)
+    found = pairs(one, other, partner)
     if found is None:
         count = min(len(their), len(our))
         partner[our[:count]] = their[:count]
