@@ -140,9 +140,11 @@ def test_a_carried_model_is_verified_in_memory(run: Suture) -> None:
     before = {path: path.read_bytes() for path in Path().iterdir()}
     result = run("verify", "plan.json", "models.py:old", "models.py:new")
     assert result.exit_code == 0
-    assert re.sub(r"\S+e-\d\d", "<small>", result.stdout) == said(
+    assert re.sub(r"\S+e[+-]\d\d", "<small>", result.stdout) == said(
         """
         8 world states
+          output  max |difference| <small>  relative <small>
+        2 world states, generic weights
           output  max |difference| <small>  relative <small>
         Equal: the new model computes the old function, to rounding.
         """
@@ -155,7 +157,16 @@ def test_models_that_differ_end_with_one(run: Suture) -> None:
     run("plan", "models.py:old", "models.py:bent", "-o", "plan.json")
     result = run("verify", "plan.json", "models.py:old", "models.py:bent")
     assert (result.exit_code, result.stderr) == (1, "\nnext: suture show plan.json\n")
-    assert result.stdout.splitlines()[-1] == "Apart: output, as the plan's notes say."
+    assert re.sub(r"\S+e[+-]\d\d", "<small>", result.stdout) == said(
+        """
+        8 world states
+          output  max |difference| <small>  relative <small>
+        2 world states, generic weights
+          output  max |difference| <small>  relative <small>
+        values part at 1 (relu): relative difference <small>
+        Apart: output, as the plan's notes say.
+        """
+    )
 
 
 def test_a_plan_for_other_models_is_refused(run: Suture) -> None:

@@ -115,6 +115,7 @@ def test_a_factor_that_no_weight_shows() -> None:
         """
         VerifyError: The new model does not compute the old function, although the plan promised it.
           output   relative difference 5.00e-01, rounding allows 6e-05
+          parting  at HERE (mul): 1.5 times the old values
 
         hint: they differ in what no weight shows (a slope, a constant, chance); the target is as it was before
         """  # noqa: E501

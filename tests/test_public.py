@@ -31,15 +31,17 @@ parse(text: str) -> Spec
 plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None) -> Plan
 rule(ops: object, spec: str | None = None, algebra: str = '') -> Any
 trace(subject: Subject) -> Graph
-transfer(source: Subject, target: Subject, rename: Rules | None = None) -> Plan
-verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None) -> Report
+transfer(source: Subject, target: Subject, rename: Rules | None = None, *, generic: int | None = None) -> Plan
+verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None, generic: int | None = None) -> Report
 """  # noqa: E501  (one a line)
 
 ATTRIBUTES = {
     "Explanation": "axes dims kind mirror reached tensor tied to_json values",
     "Interactions": "features groups interactions mask parameters sets total touched unreached",
     "Plan": "exact from_json inputs notes outputs source target tensors to_json unpaired",
-    "Report": "equal held max_abs_diff max_rel_diff outputs states",
+    "Report": (
+        "apart equal generic generic_states held max_abs_diff max_rel_diff outputs parted states"
+    ),
 }
 
 

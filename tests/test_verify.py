@@ -13,7 +13,7 @@ import suture
 from nets import Net, generic, given, listed, mlp, subject
 from small import planned
 from suture import Categorical, Plan, Subject
-from suture._verify import Difference, Report
+from suture._report import Difference, Report
 
 ROUNDING = 1e-6
 

@@ -30,12 +30,13 @@ from suture._match import Match, match
 from suture._phi import Group, Interactions
 from suture._plan import Plan
 from suture._planning import plan
+from suture._report import Report
 from suture._rule import Described, TensorArgument, rule
 from suture._schema import Categorical, Schema
 from suture._spec import Spec, parse
 from suture._subject import Subject
 from suture._transfer import transfer
-from suture._verify import Report, verify
+from suture._verify import verify
 
 __version__ = "0.1.0"
 

@@ -19,6 +19,7 @@ from suture._repairs import Repairs
 from suture._subject import Subject
 
 Arrays = Mapping[str, NDArray[Any]]
+State = Mapping[str, Any]
 
 
 class Prober(Protocol):
@@ -43,14 +44,27 @@ class Adapter(Protocol):
     def prober(self, subject: Subject) -> Prober:
         """Record what a model does, to be run again on gradients."""
 
-    def run(self, subject: Subject, inputs: Arrays) -> dict[str, NDArray[Any]]:
+    def run(
+        self, subject: Subject, inputs: Arrays, weights: State | None = None
+    ) -> dict[str, NDArray[Any]]:
         """Run a model on inputs given by keypath, for its outputs by keypath."""
+
+    def replay(
+        self, subject: Subject, inputs: Arrays, weights: State | None
+    ) -> tuple[Graph, dict[int, NDArray[Any]]]:
+        """Run what a trace records op by op, for every value of the graph."""
+
+    def generic(self, subject: Subject, seed: int) -> dict[str, Any]:
+        """Draw a state of order one, on arrays of its own."""
 
     def examples(self, subject: Subject) -> dict[str, NDArray[Any]]:
         """Give the example inputs by keypath."""
 
     def state(self, model: Any) -> dict[str, Any]:
         """Give the model's arrays by name."""
+
+    def size(self, model: Any) -> int:
+        """Count the bytes of the model's arrays."""
 
     def load(self, model: Any, state: Mapping[str, Any]) -> None:
         """Write arrays into a model in place."""

@@ -30,8 +30,8 @@ from suture._phi_json import answers_to_json, to_json
 from suture._phi_render import render_answer
 from suture._plan import Plan
 from suture._reference import load
+from suture._report import Report
 from suture._subject import Subject
-from suture._verify import Report
 
 FOUND, COULD_NOT_RUN = 1, 2
 
@@ -188,7 +188,7 @@ def verify(file: PlanFile, source: Source, target: Target) -> None:
         sources = adapter(old.model).state(old.model)
         ours.load(new.model, suture.apply(read, sources, ours.state(new.model)))
         report = suture.verify(read, old, new)
-        if all(each.max_rel <= each.tolerance for each in report.outputs):
+        if not report.apart:
             _refuse_nothing(report)
     _OUT.print(f"{report}\n{_verdict(read, report)}")
     if not report.equal:
@@ -269,7 +269,7 @@ def _refuse_nothing(report: Report) -> None:
 def _verdict(plan: Plan, report: Report) -> str:
     if report.equal:
         return "Equal: the new model computes the old function, to rounding."
-    apart = ", ".join(each.name for each in report.outputs if each.max_rel > each.tolerance)
+    apart = ", ".join(report.apart)
     said = (
         "although the plan promised the old function" if plan.exact else "as the plan's notes say"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,11 +13,18 @@ from suture._errors import VerifyError
 from suture._plan import Plan
 from suture._planning import plan
 from suture._rename import Rules
+from suture._report import Difference, Report
 from suture._subject import Subject
-from suture._verify import Report, verify
+from suture._verify import verify
 
 
-def transfer(source: Subject, target: Subject, rename: Rules | None = None) -> Plan:
+def transfer(
+    source: Subject,
+    target: Subject,
+    rename: Rules | None = None,
+    *,
+    generic: int | None = None,
+) -> Plan:
     """Carry the source's weights into the target model, in place, and check that it worked.
 
     Args:
@@ -25,6 +32,7 @@ def transfer(source: Subject, target: Subject, rename: Rules | None = None) -> P
         target: the changed model; its weights are overwritten where the plan says so.
         rename: regular expression -> replacement for the names of the source's tensors; see
             `suture.plan`.
+        generic: how many world states to run with generic weights besides; see `suture.verify`.
 
     Returns:
         The plan that was applied. Where `plan.exact` is false its notes say why, and
@@ -50,7 +58,7 @@ def transfer(source: Subject, target: Subject, rename: Rules | None = None) -> P
         before = adapter(target.model).state(target.model)
         new = apply(made, adapter(source.model).state(source.model), before)
         adapter(target.model).load(target.model, new)
-        _check(made, verify(made, source, target))
+        _check(made, verify(made, source, target, generic=generic))
     return made
 
 
@@ -67,16 +75,24 @@ def _all_or_nothing(model: Any) -> Iterator[None]:
             ours.load(model, before)
 
 
+def _apart(outputs: Sequence[Difference], how: str) -> list[tuple[str, str]]:
+    return [
+        (
+            one.name,
+            f"relative difference {one.max_rel:.2e}{how}, rounding allows {one.tolerance:.0e}",
+        )
+        for one in outputs
+        if not one.equal
+    ]
+
+
 def _check(made: Plan, report: Report) -> None:
     """Refuse a transfer that does not keep the plan's promise, or of which nothing shows it."""
     if not made.exact:
         return
-    apart = [output for output in report.outputs if not output.max_rel <= output.tolerance]
-    if apart:
-        facts = [
-            (o.name, f"relative difference {o.max_rel:.2e}, rounding allows {o.tolerance:.0e}")
-            for o in apart
-        ]
+    facts = _apart(report.outputs, "") or _apart(report.generic, " with generic weights")
+    if facts:
+        facts.append(("parting", report.parted))
         raise VerifyError(
             "The new model does not compute the old function, although the plan promised it.",
             facts,

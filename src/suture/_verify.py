@@ -1,24 +1,33 @@
 """Verification: run both models on the same world states and measure how far they are apart.
 
-Knows what is compared and how. Does not know why outputs part: that is the plan's to say.
+Knows what is compared and how. Does not know where outputs part (`_parting`), nor why: that is the
+plan's to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
 
 import numpy as np
 
 from suture._adapter import adapter, trace
+from suture._apply import apply
 from suture._errors import PlanError
+from suture._parting import Ran, parting
 from suture._plan import Placement, Plan
 from suture._promise import lost_names
+from suture._report import Difference, Report
 from suture._subject import Subject
-from suture._world import Array, Inputs, as_source, draw, spread
+from suture._world import Array, Inputs, draw, spread
 
 STATES = 8
 """World states drawn where none are given."""
+
+GENERIC = 2
+"""World states with generic weights."""
+
+LARGE = 1 << 31
+"""Bytes of weights, of both models together, above which no generic ones are drawn unasked."""
 
 ROUNDING = 512
 """Rounding errors, in units of the dtype's epsilon, that still count as equal outputs."""
@@ -26,71 +35,22 @@ ROUNDING = 512
 _EPS = {"f64": 2.0**-52, "f32": 2.0**-23, "f16": 2.0**-10, "bf16": 2.0**-7}
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """How far one output is apart.
-
-    Attributes:
-        name: the output's keypath.
-        max_abs: the largest absolute difference.
-        max_rel: the same over the largest old entry.
-        tolerance: the largest relative difference that rounding explains.
-        compared: how many entries were compared, and not NaN in the old model.
-    """
-
-    name: str
-    max_abs: float
-    max_rel: float
-    tolerance: float
-    compared: int
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What verification measured.
-
-    Attributes:
-        outputs: one difference per output that both models have.
-        states: the number of world states.
-        held: what the source alone sees, held at 0.
-    """
-
-    outputs: tuple[Difference, ...]
-    states: int
-    held: tuple[str, ...] = ()
-
-    @property
-    def max_abs_diff(self) -> float:
-        """The largest absolute difference over all outputs."""
-        return max((output.max_abs for output in self.outputs), default=0.0)
-
-    @property
-    def max_rel_diff(self) -> float:
-        """The largest difference relative to the largest old entry of its output."""
-        return max((output.max_rel for output in self.outputs), default=0.0)
-
-    @property
-    def equal(self) -> bool:
-        """Whether all outputs are equal to rounding; not where nothing was compared."""
-        compared = all(output.compared for output in self.outputs)
-        equal = all(output.max_rel <= output.tolerance for output in self.outputs)
-        return bool(self.outputs) and compared and equal
-
-    def __str__(self) -> str:
-        width = max((len(output.name) for output in self.outputs), default=0)
-        states = "1 world state" if self.states == 1 else f"{self.states} world states"
-        held = f", {', '.join(self.held)} held at 0" if self.held else ""
-        lines = [
-            f"  {o.name:<{width}}  max |difference| {o.max_abs:.2e}  relative {o.max_rel:.2e}"
-            for o in self.outputs
-        ]
-        return "\n".join([states + held, *lines])
-
-
 def verify(
-    plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None
+    plan: Plan,
+    source: Subject,
+    target: Subject,
+    states: int | Iterable[Inputs] | None = None,
+    generic: int | None = None,
 ) -> Report:
     """Measure whether the target computes what the source computes.
+
+    Both run on world states with the weights that they hold, and on a few with *generic* ones:
+    matrices N(0, 1/fan_in), vectors N(0, 1), drawn for the source and carried over by the plan.
+    Small activations, as of a model that was not trained for long, hide faults under the tolerance.
+    The models' own weights are not touched.
+
+    Where outputs are apart, both are run once more op by op, and the report names the first one
+    behind which they stay apart.
 
     Args:
         plan: the plan that was applied.
@@ -98,6 +58,8 @@ def verify(
         target: the new model with the weights carried over.
         states: how many world states to draw (8 if None), or real batches: the target's inputs by
             keypath.
+        generic: how many of them to run with generic weights, which take as much memory again as
+            both models. If None, 2, or none where the models' weights take more than 2 GiB.
 
     Returns:
         The differences per output, over the entries that both models have. Features that only the
@@ -106,6 +68,7 @@ def verify(
     Raises:
         PlanError: the plan was made for other inputs or outputs, or a batch does not give every
             input of the target, in the shape of its example.
+        TraceError: a model does not run on generic weights; give `generic=0`.
 
     Example:
         >>> import torch
@@ -123,16 +86,42 @@ def verify(
     _same_models(plan, source, target)
     concrete = {name for name in new if source.keeps(name) or target.keeps(name)}
     worlds = _worlds(plan, states, old, new, concrete)
+    measured = _measured(Ran(plan, source, target), worlds)
+    some = worlds[: _generic_states(source, target, generic)]
+    drawn = _drawn(plan, source, target) if some else Ran(plan, source, target)
+    with_generic = _measured(drawn, some) if some else ()
+    parted = ""
+    for ran, differences in ((Ran(plan, source, target), measured), (drawn, with_generic)):
+        if not parted and not all(each.equal for each in differences):
+            parted = parting(ran, worlds, [each for each in differences if not each.equal])
+    return Report(measured, len(worlds), held(plan), with_generic, len(some), parted)
+
+
+def _generic_states(source: Subject, target: Subject, asked: int | None) -> int:
+    if asked is not None:
+        return asked
+    sizes = [adapter(each.model).size(each.model) for each in (source, target)]
+    return GENERIC if sum(sizes) <= LARGE else 0
+
+
+def _drawn(plan: Plan, source: Subject, target: Subject) -> Ran:
+    """Draw generic weights and carry them over."""
+    weights = adapter(source.model).generic(source, 1)
+    initial = adapter(target.model).generic(target, 2)
+    return Ran(plan, source, target, weights, apply(plan, weights, initial))
+
+
+def _measured(ran: Ran, worlds: Sequence[Inputs]) -> tuple[Difference, ...]:
+    """Run both models on world states and compare what both give."""
+    plan = ran.plan
     shared = [placement for placement in plan.outputs if placement.source and placement.target]
     pairs: dict[str, list[tuple[Array, Array]]] = {placement.name: [] for placement in shared}
     for world in worlds:
-        before = theirs.run(source, as_source(plan, world, old))
-        after = ours.run(target, world)
+        before, after = ran.outputs(world)
         _check_sides("outputs", plan.outputs, before, after)
         for placement in shared:
             pairs[placement.name].append(_shared(placement, before, after))
-    differences = tuple(_difference(placement, pairs[placement.name]) for placement in shared)
-    return Report(differences, len(worlds), held(plan))
+    return tuple(_difference(placement, pairs[placement.name]) for placement in shared)
 
 
 def _same_models(plan: Plan, source: Subject, target: Subject) -> None:

@@ -44,7 +44,7 @@ def drawn(tape: Tape, repairs: Repairs) -> dict[int, Tensor]:
     own = without_data(graph)
     for node, made in zip(graph.nodes, tape.made, strict=True):
         if own.issuperset(node.inputs) and not found.keys() >= {*node.outputs}:
-            results = _computed(made, [found[value] for value in node.inputs])
+            results = computed(made, [found[value] for value in node.inputs])
             found |= zip(node.outputs, (_in(dtype, result) for result in results), strict=True)
     return found
 
@@ -84,7 +84,7 @@ def _weights(
     return torch.randn(shape, generator=chance, dtype=dtype).mul_(spread)
 
 
-def _computed(made: Made, operands: Sequence[Tensor]) -> list[Tensor]:
+def computed(made: Made, operands: Sequence[Tensor]) -> list[Tensor]:
     """Run an op as it is."""
     arguments = filled(made.arguments, operands)
     result = made.op(**on_device(made.op, arguments, "cpu"))

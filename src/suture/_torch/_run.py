@@ -12,12 +12,23 @@ from torch import nn
 from suture._errors import TraceError
 from suture._subject import Subject
 from suture._torch._arguments import distinct, inputs, outputs, replaced
+from suture._torch._state import StateDict
+from suture._torch._trace import Called
 from suture._torch._undisturbed import undisturbed
 from suture._torch._wrapped import seen_through
+from suture._wrappers import plain_names
 
 
-def run(subject: Subject, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Run a model in evaluation mode from a fixed random seed, leaving no trace of the run."""
+def run(
+    subject: Subject,
+    arrays: Mapping[str, NDArray[Any]],
+    weights: Mapping[str, torch.Tensor] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Run a model in evaluation mode from a fixed random seed, leaving no trace of the run.
+
+    Raises:
+        TraceError: the model does not run on weights that are not its own.
+    """
     subject = distinct(seen_through(subject))
     examples = inputs(subject)
     new = {
@@ -25,11 +36,43 @@ def run(subject: Subject, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArr
         for name, array in arrays.items()
     }
     args, kwargs = replaced(subject, {**examples, **new})
-    call = subject.call or (lambda model, *a, **k: model(*a, **k))
     with undisturbed(subject.model), torch.no_grad():
         torch.manual_seed(0)
-        result = call(subject.model, *args, **kwargs)
-    return {name: _numpy(tensor) for name, tensor in outputs(result).items()}
+        if weights is None:
+            result = Called(subject)(*args, **kwargs)
+        else:
+            result = _on_weights(subject, weights, args, kwargs)
+    return {name: as_array(tensor) for name, tensor in outputs(result).items()}
+
+
+def _on_weights(
+    subject: Subject, weights: Mapping[str, torch.Tensor], args: Any, kwargs: Any
+) -> Any:
+    state = StateDict.of(subject.model)
+    named = {f"model.{state.given[name]}": w for name, w in held(subject, weights).items()}
+    try:
+        return torch.func.functional_call(Called(subject), named, args, kwargs)
+    except (RuntimeError, ValueError, ArithmeticError) as error:
+        kind, because = type(subject.model).__name__, str(error).strip().split("\n")[0]
+        sentence = f"{kind} does not run on generic weights."
+        facts = [(type(error).__name__, because)]
+        raise TraceError(sentence, facts, "verify with generic=0") from error
+
+
+def held(
+    subject: Subject, weights: Mapping[str, torch.Tensor] | None = None
+) -> dict[str, torch.Tensor]:
+    """Give a model's tensors by every name, wrappers seen through; others' in place of its own."""
+    state = StateDict.of(seen_through(subject).model)
+    names = {first: (first, *state.tied.get(first, ())) for first in state.tensors}
+    known = [name for each in names.values() for name in each]
+    given = weights or {}
+    new = {plain: given[name] for name, plain in plain_names(given, known).items()}
+    found = {
+        first: next((new[name] for name in each if name in new), state.tensors[first])
+        for first, each in names.items()
+    }
+    return {name: found[first] for first, each in names.items() for name in each}
 
 
 def examples(subject: Subject) -> dict[str, NDArray[Any]]:
@@ -43,7 +86,7 @@ def examples(subject: Subject) -> dict[str, NDArray[Any]]:
     if empty:
         hint = "give Subject example arguments on a device that has memory"
         raise TraceError("Running a model needs inputs with values.", empty, hint)
-    return {name: _numpy(tensor) for name, tensor in found.items()}
+    return {name: as_array(tensor) for name, tensor in found.items()}
 
 
 def state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -60,12 +103,17 @@ def state(model: nn.Module) -> dict[str, torch.Tensor]:
     return found
 
 
+def size(model: nn.Module) -> int:
+    """Count the bytes of parameters and buffers, tied ones once."""
+    return sum(tensor.nbytes for tensor in StateDict.of(model).tensors.values())
+
+
 def load(model: nn.Module, new: Mapping[str, torch.Tensor]) -> None:
     """Write tensors into a model in place: tied ones stay tied, optimizers keep theirs."""
     model.load_state_dict({**model.state_dict(), **new})
 
 
-def _numpy(tensor: torch.Tensor) -> NDArray[Any]:
+def as_array(tensor: torch.Tensor) -> NDArray[Any]:
     """Copy a tensor to numpy; dtypes that numpy lacks are widened."""
     plain = tensor.detach().cpu()
     array: NDArray[Any] = (plain.float() if plain.dtype is torch.bfloat16 else plain).numpy()

@@ -65,7 +65,7 @@ def tape(subject: Subject) -> Tape:
     return Tape(graph, tuple(tracing.recording.made), tracing.recording.real)
 
 
-class _Called(nn.Module):
+class Called(nn.Module):
     """The model with the way it is called, so that one functional call reaches everything."""
 
     def __init__(self, subject: Subject) -> None:
@@ -153,7 +153,7 @@ class _Tracing:
 
     def _call(self, stand_ins: dict[str, torch.Tensor], args: Any, kwargs: Any) -> Any:
         try:
-            return torch.func.functional_call(_Called(self.subject), stand_ins, args, kwargs)
+            return torch.func.functional_call(Called(self.subject), stand_ins, args, kwargs)
         except (RuntimeError, NotImplementedError, TypeError, ValueError) as error:
             raise TraceError(
                 f"{type(self.subject.model).__name__} cannot be run on shapes alone.",
