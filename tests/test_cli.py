@@ -131,6 +131,38 @@ def test_a_rule_without_a_new_name(run: Suture) -> None:
     )
 
 
+def test_features_that_are_restated(run: Suture) -> None:
+    """What is said of features is asked for again by the next command, and verified."""
+    said = ("--constant", "input.place=0.5", "--rescaled", "input.speed=3.6,-1")
+    result = run("plan", "models.py:new", "models.py:old", *said)
+    assert result.exit_code == 0
+    assert result.stderr.endswith(
+        "next: suture plan models.py:new models.py:old --constant input.place=0.5 "
+        "--rescaled input.speed=3.6,-1 -o plan.json\n"
+    )
+    run("plan", "models.py:new", "models.py:old", *said, "-o", "plan.json")
+    result = run("verify", "plan.json", "models.py:new", "models.py:old")
+    assert result.stdout.startswith("8 world states, input.place held at 0.5\n")
+
+
+def test_features_that_cannot_be_read(run: Suture) -> None:
+    """Every option is refused with all that is wrong with it."""
+    result = run("plan", "models.py:new", "models.py:old", "--mean", "place", "--mean", "a=b")
+    assert seen(result) == (
+        2,
+        "",
+        said(
+            """
+            PlanError: `--mean` cannot be read.
+              mean     place
+              mean     a=b
+
+            hint: write a feature, = and a number: --mean obs.weather=0.5
+            """
+        ),
+    )
+
+
 # --- verify --------------------------------------------------------------------
 
 

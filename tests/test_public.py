@@ -9,13 +9,14 @@ import pytest
 import suture
 
 NAMES = """
-Algebra Categorical CoupleError Described Explanation Graph Group Interactions Match MatchError Pick
-Plan PlanError Report RuleError Schema SchemaError Spec SpecError Subject SutureError TensorArgument
-TraceError Units UnknownOpError VerifyError Window apply couple explain gradient_interactions
-interactions match parse plan rule trace transfer verify
+Affine Algebra Categorical CoupleError Described Explanation Graph Group Interactions Match
+MatchError Pick Plan PlanError Report RuleError Schema SchemaError Spec SpecError Subject
+SutureError TensorArgument TraceError Units UnknownOpError VerifyError Window apply couple explain
+gradient_interactions interactions match parse plan rule trace transfer verify
 """
 
 SIGNATURES = """
+Affine(scale: float = 1.0, shift: float = 0.0)
 Categorical(names: Iterable[str])
 Described(spec: str, algebra: str | None = None, sizes: Mapping[str, int], picks: tuple[Pick, ...] = (), windows: tuple[Window, ...] = ())
 Schema(inputs: Mapping[str, Labels], outputs: Mapping[str, Labels], state: Mapping[str, str])
@@ -28,10 +29,10 @@ gradient_interactions(source: Subject, init: Literal[positive, random] = positiv
 interactions(graph: Graph) -> Interactions
 match(source: Units, target: Units, rename: Rules | None = None) -> Match
 parse(text: str) -> Spec
-plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None) -> Plan
+plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None, *, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None) -> Plan
 rule(ops: object, spec: str | None = None, algebra: str = '') -> Any
 trace(subject: Subject) -> Graph
-transfer(source: Subject, target: Subject, rename: Rules | None = None, *, generic: int | None = None) -> Plan
+transfer(source: Subject, target: Subject, rename: Rules | None = None, *, generic: int | None = None, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None) -> Plan
 verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None, generic: int | None = None) -> Report
 """  # noqa: E501  (one a line)
 
@@ -40,7 +41,8 @@ ATTRIBUTES = {
     "Interactions": "features groups interactions mask parameters sets total touched unreached",
     "Plan": "exact from_json inputs notes outputs source target tensors to_json unpaired",
     "Report": (
-        "apart equal generic generic_states held max_abs_diff max_rel_diff outputs parted states"
+        "apart equal generic generic_states held held_at max_abs_diff max_rel_diff outputs parted "
+        "states"
     ),
 }
 

@@ -28,7 +28,7 @@ from suture._graph import Graph
 from suture._interactions import interactions
 from suture._match import Match, match
 from suture._phi import Group, Interactions
-from suture._plan import Plan
+from suture._plan import Affine, Plan
 from suture._planning import plan
 from suture._report import Report
 from suture._rule import Described, TensorArgument, rule
@@ -41,6 +41,7 @@ from suture._verify import verify
 __version__ = "0.1.0"
 
 __all__ = [
+    "Affine",
     "Algebra",
     "Categorical",
     "CoupleError",

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,9 +22,10 @@ from rich.text import Text
 from rich.theme import Theme
 
 import suture
+from suture import _options as options
 from suture._adapter import adapter
 from suture._asked import Answer, FromFeature, ask
-from suture._errors import MatchError, PlanError, SutureError, VerifyError, near_miss
+from suture._errors import PlanError, SutureError, VerifyError, near_miss
 from suture._phi import Interactions
 from suture._phi_json import answers_to_json, to_json
 from suture._phi_render import render_answer
@@ -144,6 +145,30 @@ def plan(
             help="Replace this in the names of the source's tensors; may be repeated.",
         ),
     ] = None,
+    constant: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--constant",
+            metavar="NAME=VALUE",
+            help="Fold a feature that is gone and always was this; may be repeated.",
+        ),
+    ] = None,
+    mean: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mean",
+            metavar="NAME=VALUE",
+            help="Fold a feature that is gone at its mean, an approximation; may be repeated.",
+        ),
+    ] = None,
+    rescaled: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--rescaled",
+            metavar="NAME=SCALE[,SHIFT]",
+            help="Undo that a feature is scale x the old one + shift; may be repeated.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
 ) -> None:
@@ -151,14 +176,25 @@ def plan(
     with _Running():
         if output is not None:
             _refuse_to_write(output, force)
-        rules = _rules(rename or [])
-        made = suture.plan(suture.trace(load(source)), suture.trace(load(target)), rename=rules)
+        said: dict[str, Any] = {
+            "rename": options.rules(rename or []),
+            "rescaled": options.affines(rescaled or []),
+        }
+        said |= {"constants": options.numbers("constant", constant or [])}
+        said |= {"means": options.numbers("mean", mean or [])}
+        made = suture.plan(suture.trace(load(source)), suture.trace(load(target)), **said)
         if output is not None:
             _write(output, made)
     _show(made, as_json)
     if output is None:
-        rules_given = (word for rule in rename or () for word in ("--rename", rule))
-        _next("plan", source, target, *rules_given, "-o", "plan.json")
+        given = {"rename": rename, "constant": constant, "mean": mean, "rescaled": rescaled}
+        words = [
+            word
+            for name, each in given.items()
+            for one in each or ()
+            for word in (f"--{name}", one)
+        ]
+        _next("plan", source, target, *words, "-o", "plan.json")
     else:
         _ERR.print(f"wrote {output}")
         _next("verify", str(output), source, target)
@@ -312,15 +348,6 @@ def _read(file: Path) -> Plan:
         raise FileError(f"{file} cannot be read.", because, near_miss(str(file), beside)) from None
     except UnicodeDecodeError:
         raise FileError(f"{file} is not a plan: it is not text.") from None
-
-
-def _rules(given: Sequence[str]) -> dict[str, str]:
-    """Read `REGEX=NAME`, cut at the last `=`: an expression may hold one, a name does not."""
-    wrong = [("rename", text) for text in given if "=" not in text]
-    if wrong:
-        hint = r"write what to replace, = and the new text: --rename '^h\.=blocks.'"
-        raise MatchError("A rule of `--rename` has no `=`.", wrong, hint)
-    return {regex: name for regex, _, name in (text.rpartition("=") for text in given)}
 
 
 def _refuse_to_write(file: Path, force: bool) -> None:

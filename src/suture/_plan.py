@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 Runs = tuple[tuple[int, int], ...]
 """Positions along one dim as half-open `(start, stop)` runs, none empty, in reading order.
@@ -155,11 +155,46 @@ IndexMap = tuple[Run, ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Affine:
+    """How a feature follows from the old one: `scale` x old + `shift`.
+
+    Example:
+        >>> kmh = Affine(scale=3.6)  # the new model sees km/h, the old one m/s
+        >>> kmh.old(72.0)
+        20.0
+    """
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def old(self, new: Any) -> Any:
+        """Give the old model's value of a feature, or an array of them."""
+        return (new - self.shift) / self.scale
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A feature that the source alone sees, by name, and the value at which it is dropped."""
+
+    name: str
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rescaled:
+    """A feature of both sides, by name, that the target sees on another scale."""
+
+    name: str
+    affine: Affine
+
+
+@dataclass(frozen=True, slots=True)
 class Placement:
     """Where the entries of one input or output sit on both sides: one `IndexMap` per dim.
 
     `values` maps the values of an integer input that index an axis; None for any other tensor.
-    `labels` names entries along dims; with `dim` -1 and `values` set they name values.
+    `labels` names entries along dims; with `dim` -1 and `values` set they name values. `held` and
+    `rescaled` say of entries of an input what a user said of them; `held` may name the whole input.
     """
 
     name: str
@@ -168,6 +203,8 @@ class Placement:
     dims: tuple[IndexMap, ...]
     values: IndexMap | None = None
     labels: tuple[Label, ...] = ()
+    held: tuple[Held, ...] = ()
+    rescaled: tuple[Rescaled, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -290,6 +290,21 @@ def _placement(placement: Placement) -> Iterator[Problem]:
         yield from at("values", _index_map(placement.values, None, None))
     named = [label for label in placement.labels if placement.values is None or label.dim != -1]
     yield from _labels(named, source, target)
+    yield from _said(placement, [*named, Label(-1, placement.name, None, None)])
+
+
+def _said(placement: Placement, labels: Sequence[Label]) -> Iterator[Problem]:
+    """Check what is said of features: that they are there, and that it can be undone."""
+    names = {label.name for label in labels}
+    for which, held in enumerate(placement.held):
+        if held.name not in names or placement.source is None:
+            yield f"held[{which}].name", f"{held.name!r} is no entry of the source"
+    both = {label.name for label in labels if None not in (label.source, label.target)}
+    for which, one in enumerate(placement.rescaled):
+        if one.name not in both:
+            yield f"rescaled[{which}].name", f"{one.name!r} does not stand on both sides"
+        if one.affine.scale == 0:
+            yield f"rescaled[{which}].affine.scale", "is 0, which nothing undoes"
 
 
 def _index_map(runs: IndexMap, source: int | None, target: int | None) -> Iterator[Problem]:

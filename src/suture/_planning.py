@@ -12,6 +12,7 @@ from typing import Literal
 
 import numpy as np
 
+from suture._absorb import absorbed
 from suture._couple import couple
 from suture._errors import PlanError, demand, near_miss
 from suture._fill import Dim, fill, preserved, runs
@@ -23,6 +24,7 @@ from suture._match import match as find_match
 from suture._names import Names
 from suture._occurrences import Positions
 from suture._plan import (
+    Affine,
     Block,
     IndexMap,
     Label,
@@ -37,6 +39,7 @@ from suture._plan import (
 )
 from suture._promise import promise
 from suture._rename import Rules
+from suture._restated import Restated, placed, restated
 from suture._values import INTEGERS
 
 COUNTED = frozenset({*INTEGERS, "bool"})
@@ -48,6 +51,10 @@ def plan(
     matcher: Literal["coupling", "interactions"] = "coupling",
     phi: Phis | None = None,
     rename: Rules | None = None,
+    *,
+    constants: Mapping[str, float] | None = None,
+    means: Mapping[str, float] | None = None,
+    rescaled: Mapping[str, Affine] | None = None,
 ) -> Plan:
     r"""Plan how the source's weights become the target's.
 
@@ -62,6 +69,11 @@ def plan(
         rename: regular expression -> replacement, as `re.sub` takes them, for the names of the
             source's tensors where the target calls them otherwise: `{r"^h\.": "blocks."}`. Layers
             that were inserted or removed, and prefixes that changed, are found without.
+        constants: features that are gone -> the value that they always had, `{"obs.weather": 0.7}`:
+            folded into biases.
+        means: features that are gone -> their mean: folded likewise, which is an approximation.
+        rescaled: features -> how the new model sees them, `{"obs.speed": Affine(scale=3.6)}` for
+            km/h instead of m/s: weights and biases undo it.
 
     Returns:
         The plan. No weight is read; time grows with the number of ops and the sum of the dims.
@@ -69,7 +81,8 @@ def plan(
     Raises:
         MatchError: units of which nobody can say where they come from.
         SchemaError: schemas that do not fit each other.
-        PlanError: something that is not a graph, no such matcher, or interactions of others.
+        PlanError: something that is not a graph, no such matcher, interactions of others, or no
+            such feature.
         CoupleError: axes that one of the networks ties together disagree.
 
     Example:
@@ -93,8 +106,10 @@ def plan(
             Names.of(found.names[1], found.target.count),
         ),
     )
-    tensors = tuple(planner.tensor(name) for name in _names(target))
-    inputs = planner.placements(source.inputs, target.inputs)
+    said = Restated(constants or {}, means or {}, rescaled or {})
+    inputs = placed(planner.placements(source.inputs, target.inputs), said)
+    changes, told = restated(found, inputs, said.means)
+    tensors = absorbed([planner.tensor(name) for name in _names(target)], changes)
     outputs = planner.placements(source.outputs, target.outputs)
     taken = set(found.pairs.tensors.values())
     return Plan(
@@ -103,7 +118,7 @@ def plan(
         tensors,
         inputs,
         outputs,
-        (*found.notes, *promise(found, tensors, inputs, outputs, planner.maps)),
+        (*found.notes, *told, *promise(found, tensors, inputs, outputs, planner.maps)),
         tuple(source.tensor(name) for name in _names(source) if name not in taken),
     )
 

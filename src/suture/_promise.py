@@ -274,8 +274,10 @@ def _removed(match: Match) -> Iterator[Note]:
 def _conditions(inputs: Sequence[Placement]) -> Iterator[Note]:
     for placement in inputs:
         if placement.source is not None:
-            for name in lost_names(placement):
-                yield Note("condition", name, "is gone: the old function as if it were 0")
+            held = {one.name: one.value for one in placement.held}
+            for name in dict.fromkeys([*lost_names(placement), *held]):
+                value = held.get(name, held.get(placement.name, 0.0))
+                yield Note("condition", name, f"is gone: the old function as if it were {value:g}")
             for name in _lost_values(placement):
                 yield Note("condition", name, "is gone: the old function where it does not occur")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,11 @@ class Report:
     Attributes:
         outputs: one difference per output that both models have, with the weights they hold.
         states: the number of world states.
-        held: what the source alone sees, held at 0.
+        held: what the source alone sees, held at 0 or, if the plan says so, at `held_at`.
         generic: the same differences with generic weights of order one; none if left out.
         generic_states: the number of world states with generic weights.
         parted: the first op where the values of both models part, in words; empty if they do not.
+        held_at: the values at which they are held, where that is not 0.
     """
 
     outputs: tuple[Difference, ...]
@@ -49,6 +50,7 @@ class Report:
     generic: tuple[Difference, ...] = ()
     generic_states: int = 0
     parted: str = ""
+    held_at: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def max_abs_diff(self) -> float:
@@ -73,14 +75,19 @@ class Report:
         return bool(self.outputs) and compared and not self.apart
 
     def __str__(self) -> str:
-        held = f", {', '.join(self.held)} held at 0" if self.held else ""
-        lines = [_counted(self.states) + held, *_shown(self.outputs)]
+        lines = [_counted(self.states) + self._holding(), *_shown(self.outputs)]
         if self.generic:
             words = f"{_counted(self.generic_states)}, generic weights"
             lines += [words, *_shown(self.generic)]
         if self.parted:
             lines.append(f"values part {self.parted}")
         return "\n".join(lines)
+
+    def _holding(self) -> str:
+        names: dict[float, list[str]] = {}
+        for name in self.held:
+            names.setdefault(self.held_at.get(name, 0.0), []).append(name)
+        return "".join(f", {', '.join(each)} held at {at:g}" for at, each in names.items())
 
 
 def _counted(states: int) -> str:

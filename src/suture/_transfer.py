@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from suture._adapter import adapter, trace
 from suture._apply import apply
 from suture._errors import VerifyError
-from suture._plan import Plan
+from suture._plan import Affine, Plan
 from suture._planning import plan
 from suture._rename import Rules
 from suture._report import Difference, Report
@@ -24,6 +24,9 @@ def transfer(
     rename: Rules | None = None,
     *,
     generic: int | None = None,
+    constants: Mapping[str, float] | None = None,
+    means: Mapping[str, float] | None = None,
+    rescaled: Mapping[str, Affine] | None = None,
 ) -> Plan:
     """Carry the source's weights into the target model, in place, and check that it worked.
 
@@ -33,6 +36,9 @@ def transfer(
         rename: regular expression -> replacement for the names of the source's tensors; see
             `suture.plan`.
         generic: how many world states to run with generic weights besides; see `suture.verify`.
+        constants: features that are gone -> the value that they always had; see `suture.plan`.
+        means: features that are gone -> their mean, as an approximation.
+        rescaled: features -> how the new model sees them.
 
     Returns:
         The plan that was applied. Where `plan.exact` is false its notes say why, and
@@ -53,7 +59,14 @@ def transfer(
         >>> transfer(subject(["x", "v"]), subject(["x", "new", "v"])).exact
         True
     """
-    made = plan(trace(source), trace(target), rename=rename)
+    made = plan(
+        trace(source),
+        trace(target),
+        rename=rename,
+        constants=constants,
+        means=means,
+        rescaled=rescaled,
+    )
     with _all_or_nothing(target.model):
         before = adapter(target.model).state(target.model)
         new = apply(made, adapter(source.model).state(source.model), before)

@@ -63,7 +63,7 @@ def verify(
 
     Returns:
         The differences per output, over the entries that both models have. Features that only the
-        source sees are held at 0.
+        source sees are held at 0, or where the plan says; rescaled ones are set back for it.
 
     Raises:
         PlanError: the plan was made for other inputs or outputs, or a batch does not give every
@@ -94,7 +94,8 @@ def verify(
     for ran, differences in ((Ran(plan, source, target), measured), (drawn, with_generic)):
         if not parted and not all(each.equal for each in differences):
             parted = parting(ran, worlds, [each for each in differences if not each.equal])
-    return Report(measured, len(worlds), held(plan), with_generic, len(some), parted)
+    at = {each.name: each.value for placement in plan.inputs for each in placement.held}
+    return Report(measured, len(worlds), held(plan), with_generic, len(some), parted, at)
 
 
 def _generic_states(source: Subject, target: Subject, asked: int | None) -> int:

@@ -3,14 +3,15 @@
 Knows how the plan places the entries of inputs. Does not know a framework, nor what is compared.
 
 A state is drawn (or given) in the target's layout; the source's inputs are filled from it. What
-the source alone sees is held at 0: that is the value at which the plan drops it. Integers that
+the source alone sees is held at the value at which the plan drops it, 0 where nothing else is said;
+what the target sees on another scale is set back. Integers that
 choose from an axis are drawn among the values that both sides know; other integers and booleans,
 and concrete inputs, keep their example values.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,13 +93,33 @@ def _seen(placement: Placement, state: Inputs, example: Array) -> Array:
     inexact = np.issubdtype(example.dtype, np.inexact)
     seen = np.zeros_like(example) if inexact or example.dtype == np.uint8 else example.copy()
     if placement.target is None:
-        return seen
+        return _held(placement, seen)
     given = state[placement.name]
     if placement.values is not None:
         given = _translated(given, placement.values)
     theirs, ours = zip(*map(spread, placement.dims), strict=True) if placement.dims else ((), ())
     seen[np.ix_(*theirs)] = given[np.ix_(*ours)]
+    return _held(placement, seen)
+
+
+def _held(placement: Placement, seen: Array) -> Array:
+    """Set what is gone to the value at which it is held, and what is rescaled to the old scale."""
+    for held in placement.held:
+        if held.name == placement.name:
+            seen[...] = held.value
+        for entries in _entries(placement, held.name, seen):
+            entries[...] = held.value
+    for one in placement.rescaled:
+        for entries in _entries(placement, one.name, seen):
+            entries[...] = one.affine.old(entries)
     return seen
+
+
+def _entries(placement: Placement, name: str, seen: Array) -> Iterator[Array]:
+    """Give the entries of an input that have a name, as the source lays them."""
+    for label in placement.labels:
+        if label.name == name and label.dim >= 0 and label.source is not None:
+            yield np.moveaxis(seen, label.dim, 0)[label.source, ...]
 
 
 def _translated(given: Array, values: IndexMap) -> Array:
