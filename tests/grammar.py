@@ -32,8 +32,8 @@ from recipes import Encoder, Entities, Head, Image, Lookup, Recipe, TiedHead, Ve
 
 Join = Literal["add", "mul", "cat"]
 FACTORS = ("groups", "each", "last", "lanes")
-"""Sizes that are folded into one axis. None is 1: laid out the other way round, a factor of 1 and
-another one are the other alone, and as the 1 grows its units are paired by the wiring."""
+"""Sizes that are folded into one axis. One of them may be 1, and grow: then another factor and the
+product are one axis as far as the smaller network tells."""
 SIZES = (*FACTORS, "width", "rest")
 """Fields that are sizes: each is of its own, and each may grow."""
 
@@ -277,12 +277,7 @@ def sized(draw: Draw, net: Net) -> Net:
     mapped(net, lambda name, _: fields.append(name) if name in SIZES else None)
     most = len(fields)
     drawn = iter(draw(st.permutations(range(1, most + 4)))[:most])
-
-    def number(name: str) -> int:
-        size = next(drawn)
-        return most + 4 if size == 1 and name in FACTORS else size
-
-    return changed(net, lambda name, old: number(name) if name in SIZES else old)
+    return changed(net, lambda name, old: next(drawn) if name in SIZES else old)
 
 
 def changed(net: Net, change: Callable[[str, Any], Any]) -> Net:
@@ -299,12 +294,6 @@ def rewritten(draw: Draw, net: Net, rules: dict[str, Rule], stage: str) -> Net:
         return rules[name](draw, old, stage) if name in rules else old
 
     return changed(net, change)
-
-
-def refolded(draw: Draw, old: int, stage: str) -> int:
-    """Grow or shrink a factor."""
-    size: int = draw(st.integers(max(2, old - 2), old + 2))
-    return size
 
 
 def branches(stage: str) -> st.SearchStrategy[Branch]:
@@ -325,8 +314,7 @@ REPLACING: dict[str, Rule] = {
 }
 CUTTING: dict[str, Rule] = {
     **REPLACING,
-    **dict.fromkeys(FACTORS, refolded),
-    **dict.fromkeys(("width", "rest"), resized),
+    **dict.fromkeys(SIZES, resized),
 }
 
 

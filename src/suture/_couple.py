@@ -216,7 +216,7 @@ def spell(
         return _merged([segment for part in parts for segment in part])
     layout = parts[-1]
     for part in reversed(parts[:-1]):
-        layout = _times(part, layout)
+        layout = times(part, layout)
     return layout
 
 
@@ -248,7 +248,7 @@ def _merged(segments: list[Segment]) -> Layout:
     return tuple(segments)
 
 
-def _times(outer: Layout, inner: Layout) -> Layout:
+def times(outer: Layout, inner: Layout) -> Layout:
     """Multiply two layouts in C order; an inner one of several segments repeats per outer entry."""
     if len(inner) == 1:
         return tuple((*segment, *inner[0]) for segment in outer)

@@ -8,19 +8,20 @@ it occurs in (`_signature`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suture._align import Alignment, Seat, align, met
+from suture._align import Alignment, Seat, Told, all_aligned
 from suture._axes import Class
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
+from suture._laid import laid_apart
 from suture._marks import Marks
 from suture._occurrences import IMPLICIT, ONE_GROUP, STRANGE, Groups, Partners, Positions, positions
-from suture._ones import bridge
+from suture._ones import beside, bridge, faced
 from suture._pair import Entry, Name, Pairs, demand_some, full, named_entries, pair
 from suture._plan import Note
 from suture._reach import Reach, reach
@@ -44,9 +45,11 @@ class Match:
         pairs: the tensors that belong together.
         partners: which unit is which.
         aligned: per dim of a shared tensor, how its factors fall together.
+        met: the axes of source and target that fall together so.
         names: name -> units, source and target.
         uses: what ops do with the parameters, source and target.
         reach: which features reach the positions of parameters, source and target.
+        spelled: both sides again, their dims in pieces that fall together as `aligned` says.
         notes: what was paired by order of use or by overlap.
         marks: what tells the entries of axes apart where no name does, source and target.
         placed: per dim of a shared tensor where its positions come from, if not by its units.
@@ -57,9 +60,11 @@ class Match:
     pairs: Pairs
     partners: Partners
     aligned: Mapping[Dim, Alignment]
+    met: Set[tuple[Class, Class]]
     names: tuple[dict[Name, Entry], dict[Name, Entry]]
     uses: tuple[dict[str, tuple[Use, ...]], dict[str, tuple[Use, ...]]]
     reach: tuple[Reach, Reach]
+    spelled: tuple[Units, Units]
     notes: tuple[Note, ...] = ()
     marks: tuple[Marks, Marks] = (Marks(), Marks())
     placed: Mapping[Dim, Positions] = field(default_factory=dict)
@@ -77,11 +82,7 @@ class Match:
 
     def layouts(self, at: Dim) -> tuple[Layout, Layout]:
         """Give a dim of a shared tensor in units, source and target."""
-        name, dim = at
-        theirs, ours = self.shared[name], name
-        if dim < 0:
-            return self.source.values[theirs], self.target.values[ours]
-        return self.source.tensors[theirs][dim], self.target.tensors[ours][dim]
+        return _layouts(self.source, self.target, self.shared, at)
 
     @property
     def partner(self) -> Column:
@@ -122,7 +123,7 @@ def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
         array([ True, False,  True])
     """
     found = by_name(source, target, rename)
-    source, target = found.source, found.target
+    source, target = found.spelled
     partner, names, used, aligned = found.partner, found.names, found.uses, found.aligned
     back: dict[str, tuple[str, ...]] = {}
     for name, other in found.shared.items():
@@ -134,6 +135,7 @@ def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
     itself = {name: (name,) for name in found.shared}
     theirs = signed(source, back, names[0], used[0], slots[0], found.reach[0])
     ours = signed(target, itself, names[1], used[1], slots[1], found.reach[1])
+    faced(partner, found.met, theirs, ours)
     left = by_signature(partner, theirs, ours)
     rewired = by_overlap(partner, *left, theirs, ours, found.shared)
     tensors = found.pairs.tensors
@@ -169,8 +171,32 @@ def by_name(source: Units, target: Units, rules: Rules | None = None) -> Match:
     nothing = np.zeros(source.count, np.bool_), np.zeros(target.count, np.bool_)
     partners = Partners(partner, np.arange(source.count), nothing)
     reached = reach(source, target)
-    aligned = _alignments(source, target, {**pairs.tensors, **pairs.inputs, **pairs.outputs})
-    return Match(source, target, pairs, partners, aligned, names, used, reached, tuple(notes))
+    shared = {**pairs.tensors, **pairs.inputs, **pairs.outputs}
+    spelled = laid_apart(source, target, shared)
+    told = Told(ones=(beside(source), beside(target)))
+    aligned = all_aligned(*spelled, shared, told)
+    return Match(
+        source,
+        target,
+        pairs,
+        partners,
+        aligned,
+        told.met,
+        names,
+        used,
+        reached,
+        spelled,
+        tuple(notes),
+    )
+
+
+def _layouts(
+    source: Units, target: Units, names: Mapping[str, str], at: Dim
+) -> tuple[Layout, Layout]:
+    name, dim = at
+    if dim < 0:
+        return source.values[names[name]], target.values[name]
+    return source.tensors[names[name]][dim], target.tensors[name][dim]
 
 
 def along(match: Match, at: Dim) -> Positions:
@@ -181,7 +207,7 @@ def along(match: Match, at: Dim) -> Positions:
     """
     where = f"{at[0]} dim {at[1]}" if at[1] >= 0 else f"values of {at[0]}"
     return positions(
-        *match.layouts(at),
+        *_layouts(*match.spelled, match.shared, at),
         match.partners,
         match.aligned[at],
         where,
@@ -241,25 +267,6 @@ def _joint(theirs: list[Column], ours: list[Column]) -> Groups:
     return codes[: len(left)], codes[len(left) :]
 
 
-def _alignments(source: Units, target: Units, shared: Mapping[str, str]) -> dict[Dim, Alignment]:
-    """Align the factors of every dim of every shared tensor, by its target name."""
-    found: dict[Dim, Alignment] = {}
-    dims = {
-        (name, dim): pair
-        for name, other in shared.items()
-        for dim, pair in enumerate(zip(source.tensors[other], target.tensors[name], strict=False))
-    }
-    known = {pair for theirs, ours in dims.values() for pair in met(source, theirs, target, ours)}
-    for name, other in shared.items():
-        for dim in range(min(len(source.tensors[other]), len(target.tensors[name]))):
-            theirs, ours = dims[name, dim]
-            found[name, dim] = align(source, theirs, target, ours, known)
-        if name in target.values and other in source.values:
-            theirs, ours = source.values[other], target.values[name]
-            found[name, -1] = align(source, theirs, target, ours)
-    return found
-
-
 def _by_name(partner: Column, source: Mapping[Name, Entry], target: Mapping[Name, Entry]) -> None:
     facts: list[tuple[str, str]] = []
     first: dict[int, Name] = {}
@@ -300,7 +307,7 @@ def _implied(
             for column in _spare(source.tensors[tensors[name]][dim], alignment.source):
                 unit = _one(column, np.isin(column, partner), free[0])[:1]
                 implied[0][unit] = True
-                same[unit] = np.where(np.isin(unit, partner), same[unit], IMPLICIT)
+                same[unit] = np.where(np.isin(same[unit], partner), same[unit], IMPLICIT)
     return implied
 
 

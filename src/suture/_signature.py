@@ -207,6 +207,7 @@ def _in_order(
     partner: Column, theirs: list[Column], ours: list[Column], source: Signed, target: Signed
 ) -> None:
     """Pair the axes of one signature in order, and their entries in order."""
+    theirs, ours = _alike(theirs, ours)
     sizes = {len(column) for column in (*theirs, *ours)}
     if len(theirs) != len(ours) and len(sizes) > 1:
         raise MatchError(
@@ -220,6 +221,18 @@ def _in_order(
         )
     for their, our in zip(theirs, ours, strict=False):
         join(partner, their, our, source, target)
+
+
+def _alike(theirs: list[Column], ours: list[Column]) -> tuple[list[Column], list[Column]]:
+    """Keep axes of one entry alone where these are equally many, and one side has no others.
+
+    A view sets a dim of one beside an axis on both sides; what else is there is new, or gone.
+    """
+    lone = [[column for column in side if len(column) == 1] for side in (theirs, ours)]
+    others = len(theirs) - len(lone[0]), len(ours) - len(lone[1])
+    if len(lone[0]) == len(lone[1]) > 0 and min(others) == 0:
+        return lone[0], lone[1]
+    return theirs, ours
 
 
 def join(partner: Column, their: Column, our: Column, source: Signed, target: Signed) -> None:
