@@ -160,8 +160,12 @@ def asking(a: Any, b: Any) -> Axis:
 
 def llama(a: Any, b: Any) -> Hand:
     """Map Llama: fewer heads of k and v than of q, rotary positions, a gated layer, no biases."""
+    return llama_of(a, b, asking(a, b), keyed(a, b))
+
+
+def llama_of(a: Any, b: Any, query: Axis, key: Axis) -> Hand:
+    """Map Llama, given which head is which among those of q, and among those of k and v."""
     stream, inner = between(a, b, "hidden_size"), between(a, b, "intermediate_size")
-    query, key = asking(a, b), keyed(a, b)
     turned, carried = rotated(a, b), ordered(width(a), width(b))
     layer = {
         "self_attn.q_proj.weight": (product(query, turned), stream),
