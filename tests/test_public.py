@@ -9,15 +9,17 @@ import pytest
 import suture
 
 NAMES = """
-Affine Algebra Categorical CoupleError Described Explanation Graph Group Interactions Match
-MatchError Pick Plan PlanError Report RuleError Schema SchemaError Spec SpecError Subject
-SutureError TensorArgument TraceError Units UnknownOpError VerifyError Window apply couple explain
-gradient_interactions interactions match parse plan rule trace transfer verify
+Affine Algebra Bias Categorical CopyOf CoupleError Described Explanation Graph Group Interactions
+Match MatchError MeanOfOld OwnInit Pick Plan PlanError Report RuleError Schema SchemaError Spec
+SpecError Subject SutureError TensorArgument TraceError Units UnknownOpError VerifyError Window
+apply couple explain gradient_interactions interactions match parse plan rule trace transfer verify
 """
 
 SIGNATURES = """
 Affine(scale: float = 1.0, shift: float = 0.0)
+Bias(value: float = 0.0)
 Categorical(names: Iterable[str])
+CopyOf(name: str)
 Described(spec: str, algebra: str | None = None, sizes: Mapping[str, int], picks: tuple[Pick, ...] = (), windows: tuple[Window, ...] = ())
 Schema(inputs: Mapping[str, Labels], outputs: Mapping[str, Labels], state: Mapping[str, str])
 Subject(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, schema: Schema | None = None, call: Callable[..., Any] | None = None, mirror: Mapping[str, str], concrete: Sequence[str] = ())
@@ -29,10 +31,10 @@ gradient_interactions(source: Subject, init: Literal[positive, random] = positiv
 interactions(graph: Graph) -> Interactions
 match(source: Units, target: Units, rename: Rules | None = None) -> Match
 parse(text: str) -> Spec
-plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None, *, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None) -> Plan
+plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None, *, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Mapping[str, Start] = exact) -> Plan
 rule(ops: object, spec: str | None = None, algebra: str = '') -> Any
 trace(subject: Subject) -> Graph
-transfer(source: Subject, target: Subject, rename: Rules | None = None, *, generic: int | None = None, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None) -> Plan
+transfer(source: Subject, target: Subject, rename: Rules | None = None, *, generic: int | None = None, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Mapping[str, Start] = exact) -> Plan
 verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None, generic: int | None = None) -> Report
 """  # noqa: E501  (one a line)
 

@@ -34,6 +34,7 @@ from suture._report import Report
 from suture._rule import Described, TensorArgument, rule
 from suture._schema import Categorical, Schema
 from suture._spec import Spec, parse
+from suture._starts import Bias, CopyOf, MeanOfOld, OwnInit
 from suture._subject import Subject
 from suture._transfer import transfer
 from suture._verify import verify
@@ -43,7 +44,9 @@ __version__ = "0.1.0"
 __all__ = [
     "Affine",
     "Algebra",
+    "Bias",
     "Categorical",
+    "CopyOf",
     "CoupleError",
     "Described",
     "Explanation",
@@ -52,6 +55,8 @@ __all__ = [
     "Interactions",
     "Match",
     "MatchError",
+    "MeanOfOld",
+    "OwnInit",
     "Pick",
     "Plan",
     "PlanError",

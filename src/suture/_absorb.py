@@ -61,7 +61,7 @@ def _blocks(block: Block, changes: Changes) -> list[Block]:
     """Change what a block reads: scales first, for what is added reads the source as it is."""
     blocks = [block]
     for along, factors in changes.scaled.items():
-        blocks = [part for whole in blocks for part in _scaled(whole, along, factors)]
+        blocks = [piece for whole in blocks for piece in _scaled(whole, along, factors)]
     return [replace(each, fill=_summed(each.fill, changes)) for each in blocks]
 
 
@@ -94,7 +94,7 @@ def _scaled(block: Block, along: Along, factors: Mapping[int, float]) -> list[Bl
         return [block]
     blocks = [block]
     for which in range(len(block.fill.terms)):
-        blocks = [part for whole in blocks for part in _cut(whole, which, along, factors)]
+        blocks = [piece for whole in blocks for piece in _cut(whole, which, along, factors)]
     return blocks
 
 
@@ -111,10 +111,10 @@ def _cut(block: Block, which: int, along: Along, factors: Mapping[int, float]) -
         return [_with_term(block, which, replace(term, scale=term.scale * float(each[0])))]
     lies = _block_dim(term, dim, block)
     return [
-        _with_term(part, which, replace(taken, scale=taken.scale * factor))
+        _with_term(piece, which, replace(taken, scale=taken.scale * factor))
         for factor in dict.fromkeys(each.tolist())
-        for part in [_part(block, lies, np.flatnonzero(each == factor))]
-        for taken in [_terms(part)[which]]
+        for piece in [part(block, lies, np.flatnonzero(each == factor))]
+        for taken in [_terms(piece)[which]]
     ]
 
 
@@ -155,16 +155,24 @@ def _block_dim(term: Term, dim: int, block: Block) -> int:
     return len(block.region) - len(left) + left.index(dim)
 
 
-def _part(block: Block, dim: int, chosen: Positions) -> Block:
-    """Take some positions of a block along one of its dims."""
+def part(block: Block, dim: int, chosen: Positions) -> Block:
+    """Take some positions of a block along one of its dims, by their place in the region."""
     region = list(block.region)
     region[dim] = runs(spelled(region[dim])[chosen])
+    if not isinstance(block.fill, Sum):
+        return Block(tuple(region), block.fill)
     terms = []
-    for term in _terms(block):
-        own = [at for at in range(len(term.index)) if not _dropped(term, at)]
-        at = dim - len(block.region) + len(own)
-        terms.append(term if at < 0 else _taken(term, own[at], chosen))
+    for term in block.fill.terms:
+        at = term_dim(term, dim, block)
+        terms.append(term if at is None else _taken(term, at, chosen))
     return Block(tuple(region), Sum(tuple(terms)))
+
+
+def term_dim(term: Term, dim: int, block: Block) -> int | None:
+    """Find the dim of a term that it lays along a dim of its block; None if it broadcasts there."""
+    left = [at for at in range(len(term.index)) if not _dropped(term, at)]
+    at = dim - len(block.region) + len(left)
+    return None if at < 0 else left[at]
 
 
 def _dropped(term: Term, dim: int) -> bool:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from suture._absorb import absorbed
+from suture._begun import begun, starts
 from suture._couple import couple
 from suture._errors import PlanError, demand, near_miss
 from suture._fill import Dim, fill, preserved, runs
@@ -40,6 +41,7 @@ from suture._plan import (
 from suture._promise import promise
 from suture._rename import Rules
 from suture._restated import Restated, placed, restated
+from suture._starts import Start
 from suture._values import INTEGERS
 
 COUNTED = frozenset({*INTEGERS, "bool"})
@@ -55,6 +57,7 @@ def plan(
     constants: Mapping[str, float] | None = None,
     means: Mapping[str, float] | None = None,
     rescaled: Mapping[str, Affine] | None = None,
+    fill: str | Mapping[str, Start] = "exact",
 ) -> Plan:
     r"""Plan how the source's weights become the target's.
 
@@ -74,6 +77,8 @@ def plan(
         means: features that are gone -> their mean: folded likewise, which is an approximation.
         rescaled: features -> how the new model sees them, `{"obs.speed": Affine(scale=3.6)}` for
             km/h instead of m/s: weights and biases undo it.
+        fill: how what has no source begins: a policy (`"exact"`), or, under that policy, new
+            outputs and categories by name: `{"logits.new_action": Bias(-5.0)}`.
 
     Returns:
         The plan. No weight is read; time grows with the number of ops and the sum of the dims.
@@ -81,8 +86,8 @@ def plan(
     Raises:
         MatchError: units of which nobody can say where they come from.
         SchemaError: schemas that do not fit each other.
-        PlanError: something that is not a graph, no such matcher, interactions of others, or no
-            such feature.
+        PlanError: something that is not a graph, no such matcher, interactions of others, no such
+            feature or new entry, or no such fill.
         CoupleError: axes that one of the networks ties together disagree.
 
     Example:
@@ -109,8 +114,9 @@ def plan(
     said = Restated(constants or {}, means or {}, rescaled or {})
     inputs = placed(planner.placements(source.inputs, target.inputs), said)
     changes, told = restated(found, inputs, said.means)
-    tensors = absorbed([planner.tensor(name) for name in _names(target)], changes)
     outputs = planner.placements(source.outputs, target.outputs)
+    planned = [planner.tensor(name) for name in _names(target)]
+    tensors = absorbed(begun(found, planned, (*inputs, *outputs), starts(fill)), changes)
     taken = set(found.pairs.tensors.values())
     return Plan(
         source.fingerprint,

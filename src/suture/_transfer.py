@@ -14,6 +14,7 @@ from suture._plan import Affine, Plan
 from suture._planning import plan
 from suture._rename import Rules
 from suture._report import Difference, Report
+from suture._starts import Start
 from suture._subject import Subject
 from suture._verify import verify
 
@@ -27,6 +28,7 @@ def transfer(
     constants: Mapping[str, float] | None = None,
     means: Mapping[str, float] | None = None,
     rescaled: Mapping[str, Affine] | None = None,
+    fill: str | Mapping[str, Start] = "exact",
 ) -> Plan:
     """Carry the source's weights into the target model, in place, and check that it worked.
 
@@ -39,6 +41,7 @@ def transfer(
         constants: features that are gone -> the value that they always had; see `suture.plan`.
         means: features that are gone -> their mean, as an approximation.
         rescaled: features -> how the new model sees them.
+        fill: how what has no source begins: a policy, or new outputs and categories by name.
 
     Returns:
         The plan that was applied. Where `plan.exact` is false its notes say why, and
@@ -66,6 +69,7 @@ def transfer(
         constants=constants,
         means=means,
         rescaled=rescaled,
+        fill=fill,
     )
     with _all_or_nothing(target.model):
         before = adapter(target.model).state(target.model)
