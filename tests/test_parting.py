@@ -139,6 +139,22 @@ def test_a_multiple_that_a_later_op_undoes() -> None:
     assert re.fullmatch(r"at \S*test_parting.py:\d+ \(add\)", said(report))
 
 
+def test_parts_that_later_ops_undo() -> None:
+    """A value of which one part is scaled is no fault either, where that comes to nothing."""
+
+    def scaled(factor: float, wrong: float) -> Subject:
+        def forward(m: Any, x: Tensor) -> Any:
+            q, k = torch.cat([m.q(x) * factor, m.k(x)], -1).split(4, -1)
+            return m.out((q @ k.T / factor).softmax(-1) @ x).abs() ** wrong
+
+        model = Net(forward, q=nn.Linear(3, 4), k=nn.Linear(3, 4), out=nn.Linear(3, 2))
+        return subject(generic(model), given())
+
+    source, target = scaled(2, 1.0), scaled(3, 2.0)
+    report = suture.verify(suture.transfer(source, target), source, target)
+    assert re.fullmatch(r"at \S*test_parting.py:\d+ \(pow\)", said(report))
+
+
 def test_a_multiple_that_stays() -> None:
     """An output that is a multiple of the old one is told as such."""
 
@@ -179,9 +195,14 @@ def test_a_model_that_does_not_run_on_generic_weights() -> None:
         return model(x)
 
     source = subject(model, given(), call=call)
-    plan = suture.transfer(source, source, generic=0)
+    plan = suture.transfer(source, source)
+    report = suture.verify(plan, source, source)
+    assert str(report).splitlines()[-1] == (
+        "no generic weights: Net does not run on generic weights"
+    )
+    assert report.equal
     with pytest.raises(suture.TraceError) as caught:
-        suture.verify(plan, source, source)
+        suture.verify(plan, source, source, generic=1)
     assert str(caught.value) == (
         "Net does not run on generic weights.\n"
         "  ValueError these are other weights\n\n"

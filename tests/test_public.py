@@ -43,8 +43,8 @@ ATTRIBUTES = {
     "Interactions": "features groups interactions mask parameters sets total touched unreached",
     "Plan": "exact from_json inputs notes outputs source target tensors to_json unpaired",
     "Report": (
-        "apart equal generic generic_states held held_at max_abs_diff max_rel_diff outputs parted "
-        "states"
+        "apart equal generic generic_states held held_at left_out max_abs_diff max_rel_diff "
+        "outputs parted states"
     ),
 }
 

@@ -42,6 +42,7 @@ class Report:
         generic_states: the number of world states with generic weights.
         parted: the first op where the values of both models part, in words; empty if they do not.
         held_at: the values at which they are held, where that is not 0.
+        left_out: why there were no generic weights, if nobody asked for that.
     """
 
     outputs: tuple[Difference, ...]
@@ -51,6 +52,7 @@ class Report:
     generic_states: int = 0
     parted: str = ""
     held_at: Mapping[str, float] = field(default_factory=dict)
+    left_out: str = ""
 
     @property
     def max_abs_diff(self) -> float:
@@ -79,6 +81,8 @@ class Report:
         if self.generic:
             words = f"{_counted(self.generic_states)}, generic weights"
             lines += [words, *_shown(self.generic)]
+        if self.left_out:
+            lines.append(f"no generic weights: {self.left_out}")
         if self.parted:
             lines.append(f"values part {self.parted}")
         return "\n".join(lines)

@@ -13,10 +13,10 @@ from suture._errors import VerifyError
 from suture._plan import Affine, Plan
 from suture._planning import plan
 from suture._rename import Rules
-from suture._report import Difference, Report
+from suture._report import Difference
 from suture._starts import Start
 from suture._subject import Subject
-from suture._verify import verify
+from suture._verify import Measured, located, measure
 
 
 def transfer(
@@ -75,7 +75,7 @@ def transfer(
         before = adapter(target.model).state(target.model)
         new = apply(made, adapter(source.model).state(source.model), before)
         adapter(target.model).load(target.model, new)
-        _check(made, verify(made, source, target, generic=generic))
+        _check(made, measure(made, source, target, generic=generic))
     return made
 
 
@@ -103,13 +103,14 @@ def _apart(outputs: Sequence[Difference], how: str) -> list[tuple[str, str]]:
     ]
 
 
-def _check(made: Plan, report: Report) -> None:
+def _check(made: Plan, measured: Measured) -> None:
     """Refuse a transfer that does not keep the plan's promise, or of which nothing shows it."""
     if not made.exact:
         return
+    report = measured.report
     facts = _apart(report.outputs, "") or _apart(report.generic, " with generic weights")
     if facts:
-        facts.append(("parting", report.parted))
+        facts.append(("parting", located(measured).parted))
         raise VerifyError(
             "The new model does not compute the old function, although the plan promised it.",
             facts,

@@ -7,12 +7,13 @@ plan's to say.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from suture._adapter import adapter, trace
 from suture._apply import apply
-from suture._errors import PlanError
+from suture._errors import PlanError, TraceError
 from suture._parting import Ran, parting
 from suture._plan import Placement, Plan
 from suture._promise import lost_names
@@ -59,7 +60,8 @@ def verify(
         states: how many world states to draw (8 if None), or real batches: the target's inputs by
             keypath.
         generic: how many of them to run with generic weights, which take as much memory again as
-            both models. If None, 2, or none where the models' weights take more than 2 GiB.
+            both models. If None, 2, or none where the models' weights take more than 2 GiB or a
+            model does not run on others.
 
     Returns:
         The differences per output, over the entries that both models have. Features that only the
@@ -68,7 +70,7 @@ def verify(
     Raises:
         PlanError: the plan was made for other inputs or outputs, or a batch does not give every
             input of the target, in the shape of its example.
-        TraceError: a model does not run on generic weights; give `generic=0`.
+        TraceError: a model does not run on the generic weights that were asked for.
 
     Example:
         >>> import torch
@@ -80,29 +82,61 @@ def verify(
         >>> verify(transfer(source, target), source, target).equal
         True
     """
+    return located(measure(plan, source, target, states, generic))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What was measured, and by what: `misses` are the runs whose outputs are apart."""
+
+    report: Report
+    worlds: Sequence[Inputs]
+    misses: tuple[tuple[Ran, tuple[Difference, ...]], ...]
+
+
+def located(measured: Measured) -> Report:
+    """Say where the values part, of runs whose outputs are apart."""
+    for ran, differences in measured.misses[:1]:
+        return replace(measured.report, parted=parting(ran, measured.worlds, differences))
+    return measured.report
+
+
+def measure(
+    plan: Plan,
+    source: Subject,
+    target: Subject,
+    states: int | Iterable[Inputs] | None = None,
+    generic: int | None = None,
+) -> Measured:
+    """Run both models and compare them; see `verify`."""
     ours, theirs = adapter(target.model), adapter(source.model)
     old, new = theirs.examples(source), ours.examples(target)
     _check_sides("inputs", plan.inputs, old, new)
     _same_models(plan, source, target)
     concrete = {name for name in new if source.keeps(name) or target.keeps(name)}
     worlds = _worlds(plan, states, old, new, concrete)
-    measured = _measured(Ran(plan, source, target), worlds)
-    some = worlds[: _generic_states(source, target, generic)]
-    drawn = _drawn(plan, source, target) if some else Ran(plan, source, target)
-    with_generic = _measured(drawn, some) if some else ()
-    parted = ""
-    for ran, differences in ((Ran(plan, source, target), measured), (drawn, with_generic)):
-        if not parted and not all(each.equal for each in differences):
-            parted = parting(ran, worlds, [each for each in differences if not each.equal])
+    runs = [(own := Ran(plan, source, target), _measured(own, worlds))]
+    some, left_out = worlds[: GENERIC if generic is None else generic], ""
+    if generic is None and _bytes(source, target) > LARGE:
+        some, left_out = [], "the models are large"
+    if some:
+        try:
+            runs.append((drawn := _drawn(plan, source, target), _measured(drawn, some)))
+        except TraceError as error:
+            if generic is not None:
+                raise
+            some, left_out = [], error.sentence.rstrip(".")
     at = {each.name: each.value for placement in plan.inputs for each in placement.held}
-    return Report(measured, len(worlds), held(plan), with_generic, len(some), parted, at)
+    others = runs[1][1] if some else ()
+    report = Report(
+        runs[0][1], len(worlds), held(plan), others, len(some), held_at=at, left_out=left_out
+    )
+    apart = [(ran, tuple(one for one in found if not one.equal)) for ran, found in runs]
+    return Measured(report, worlds, tuple((ran, found) for ran, found in apart if found))
 
 
-def _generic_states(source: Subject, target: Subject, asked: int | None) -> int:
-    if asked is not None:
-        return asked
-    sizes = [adapter(each.model).size(each.model) for each in (source, target)]
-    return GENERIC if sum(sizes) <= LARGE else 0
+def _bytes(source: Subject, target: Subject) -> int:
+    return sum(adapter(each.model).size(each.model) for each in (source, target))
 
 
 def _drawn(plan: Plan, source: Subject, target: Subject) -> Ran:

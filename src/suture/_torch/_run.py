@@ -52,7 +52,14 @@ def _on_weights(
     named = {f"model.{state.given[name]}": w for name, w in held(subject, weights).items()}
     try:
         return torch.func.functional_call(Called(subject), named, args, kwargs)
-    except (RuntimeError, ValueError, ArithmeticError) as error:
+    except (
+        RuntimeError,
+        ValueError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AssertionError,
+    ) as error:
         kind, because = type(subject.model).__name__, str(error).strip().split("\n")[0]
         sentence = f"{kind} does not run on generic weights."
         facts = [(type(error).__name__, because)]
