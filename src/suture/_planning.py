@@ -111,11 +111,11 @@ def plan(
             Names.of(found.names[1], found.target.count),
         ),
     )
+    planned = [planner.tensor(name) for name in _names(target)]
     said = Restated(constants or {}, means or {}, rescaled or {})
     inputs = placed(planner.placements(source.inputs, target.inputs), said)
     changes, told = restated(found, inputs, said.means)
     outputs = planner.placements(source.outputs, target.outputs)
-    planned = [planner.tensor(name) for name in _names(target)]
     tensors = absorbed(begun(found, planned, (*inputs, *outputs), starts(fill)), changes)
     taken = set(found.pairs.tensors.values())
     return Plan(
