@@ -80,7 +80,10 @@ def test_a_transfer_that_promises_more_than_it_holds(chain: Chain) -> None:
 def related(before: Net, after: Net) -> bool:
     """Whether every input keeps a feature: where all are other ones, columns may be given up.
 
-    A plan that does so says that it does; by way of a network that keeps some it keeps them.
+    Features alone tell which is which of axes of one entry that lie in the same places, and such as
+    a view or an `einsum` leaves of one row have no name. With no feature in common nothing tells: a
+    row that came for another would look the same. By way of a network that keeps some features of
+    either, both steps know it. A plan that gives columns up says so.
     """
     old, new = ports(before.face), ports(after.face)
     return all(set(names_of(old[name])) & set(names_of(new[name])) for name in old)

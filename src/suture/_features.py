@@ -85,13 +85,18 @@ def features(graph: Graph) -> Features:
     return Features(tuple(names), inputs)
 
 
-def common(source: Graph, target: Graph) -> tuple[Features, Features]:
+def common(
+    source: Graph, target: Graph, cuts: tuple[Mapping[str, Dims], Mapping[str, Dims]]
+) -> tuple[Features, Features]:
     """Give the features that both schemas know one number on both sides.
 
-    An input without names counts as one feature, by its keypath. What only one side knows is one
-    feature, the last, called `""`.
+    An input without names counts as one feature, by its keypath, or as one for each of the parts
+    that `cuts` number (`_cuts`). What only one side knows is one feature, the last, called `""`.
     """
-    sides = [{k: _named(graph, k) for k in seen(graph)} for graph in (source, target)]
+    sides = [
+        {k: parts.get(k) or _named(graph, k) for k in seen(graph)}
+        for graph, parts in zip((source, target), cuts, strict=True)
+    ]
     full = [{k: _full(k, dims) for k, dims in side.items()} for side in sides]
     known = [{name for names in spelt.values() for name in names} for spelt in full]
     shared = sorted(known[0] & known[1])
@@ -127,6 +132,7 @@ Dims = tuple[Sequence[str], ...]
 """Per dim of an input, and last for its values, what its entries are called; `""` groups them."""
 
 GROUPED = ("",)
+"""What the entries of a dim are called that are not told apart."""
 
 
 def _told_apart(graph: Graph) -> dict[str, Dims]:

@@ -54,7 +54,7 @@ def promise(
         *_frail(match, target, maps),
         *_lost_reads(source),
         *_rewired(match, maps),
-        *_fresh_paths(target),
+        *_fresh_paths(target, new),
         *_lost_paths(source),
         *_exposed(lost, outputs, "lost", source),
         *_exposed(new, outputs, "new", target),
@@ -169,9 +169,13 @@ def _rewired(match: Match, maps: Maps) -> Iterator[Note]:
             yield Note("inexact", f"{name} dim {dim}", reason)
 
 
-def _fresh_paths(side: Side) -> Iterator[Note]:
-    """Find fresh parameters that carry preserved units, or table rows, into preserved units."""
-    for name, use in side.alone():
+def _fresh_paths(side: Side, new: Spread) -> Iterator[Note]:
+    """Find fresh parameters that carry preserved units, or table rows, into preserved units.
+
+    How far new features get through a parameter that they alone reach is told apart.
+    """
+    nodes = side.units.graph.nodes
+    for name, use in ((name, use) for name, use in side.alone() if not new.alone(nodes[use.node])):
         carries = any(side.keeps(member) for _, member in use.reads) or use.lookups
         if carries or (not use.reads and use.meeting is None):
             reason = f"a fresh parameter on the way to preserved units ({side.op(use.node)})"
@@ -224,12 +228,18 @@ def _other_constants(match: Match, source: Side, target: Side) -> Iterator[Note]
 
 def _other_sizes(source: Side, target: Side, lost: Spread, new: Spread) -> Iterator[Note]:
     """Compare how many entries meet along axes that no tensor has, such as places of a window."""
-    pairs = zip(source.met(lost.alone), target.met(new.alone), strict=False)
-    for before, after in pairs:
-        if before.differs(after):
-            counts = (" x ".join(map(str, one.unknown or [1])) for one in (after, before))
-            reason = "{} takes {} entries together, {} before".format(after.where, *counts)
-            yield Note("inexact", "sizes", reason)
+    nodes = source.units.graph.nodes, target.units.graph.nodes
+    theirs = (number for number in source.relevant if not lost.alone(nodes[0][number]))
+    ours = (number for number in target.relevant if not new.alone(nodes[1][number]))
+    for old, number in zip(theirs, ours, strict=False):
+        untold = source.untold(old) or target.untold(number)
+        if not untold or nodes[0][old].op != nodes[1][number].op:
+            continue
+        for before, after in zip(source.met(old), target.met(number), strict=False):
+            if before.differs(after):
+                counts = (" x ".join(map(str, one.unknown or [1])) for one in (after, before))
+                told = "{} takes {} entries together, {} before".format(target.op(number), *counts)
+                yield Note("inexact", "sizes", told)
 
 
 def _moved(

@@ -14,6 +14,7 @@ import numpy as np
 from suture._axes import Axes, Class
 from suture._bind import Bound, Part
 from suture._couple import Units
+from suture._cuts import cuts
 from suture._features import Features, common
 from suture._flow import unite
 from suture._graph import Graph
@@ -146,7 +147,7 @@ def known(sets: Sets, ids: Ids) -> Ids:
 
 def reach(source: Units, target: Units) -> tuple[Reach, Reach]:
     """Prepare the feature groups of two graphs."""
-    theirs, ours = common(source.graph, target.graph)
+    theirs, ours = common(source.graph, target.graph, cuts(source, target))
     met = np.concatenate([ids.ravel() for side in (theirs, ours) for ids in side.inputs.values()])
     sets, tells = Sets(len(theirs.names)), len(np.unique(met)) > 1
     return (

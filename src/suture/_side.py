@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from suture._algebra import Algebra
 from suture._axes import Class, Picked
-from suture._couple import Column, Units, length, marked, plain
+from suture._couple import Column, Units, marked, plain
 from suture._graph import Node
 from suture._match import Match
 from suture._roles import Tags, Use, has_data, tags
@@ -27,16 +27,13 @@ class Met(NamedTuple):
     `unknown` are the sizes of its factors that no tensor has, such as the places of a window.
     """
 
-    op: str
-    where: str
     entries: int
     unknown: tuple[int, ...]
 
     def differs(self, other: Met) -> bool:
         """Whether an op takes other entries together, as far as no tensor has them."""
         known = not (self.unknown and other.unknown)
-        same = self.op != other.op or self.unknown == other.unknown
-        return not same and not (known and self.entries == other.entries)
+        return self.unknown != other.unknown and not (known and self.entries == other.entries)
 
 
 @dataclass(slots=True, eq=False)
@@ -62,6 +59,7 @@ class Side:
     relevant: tuple[int, ...] = ()
     states: dict[Class, tuple[bool, bool, bool]] = field(default_factory=dict)
     places: dict[Class, str] = field(default_factory=dict)
+    unknown: dict[Class, tuple[int, ...]] = field(default_factory=dict)
 
     def keeps(self, member: Class) -> bool:
         """Whether some entry of a class is preserved, or none of a tensor's."""
@@ -169,18 +167,27 @@ class Side:
         known = column is not None and (column >= 0).all()
         return called[column[entries]] if column is not None and known else entries
 
-    def met(self, without: Callable[[Node], bool]) -> Iterator[Met]:
-        """List how many entries meet at each op, of axes and of their factors in no tensor."""
-        for number in self.relevant:
-            node, names = self.units.graph.nodes[number], self.units.axes.names[number]
-            met = {} if without(node) else self.meetings(number)
-            # What a window slides along is not taken together, only what is in one window.
-            long = {window.source for window in node.bound.windows}
-            together = [name for name, how in met.items() if how != READ and name not in long]
-            for layout in (self.units.layout(names[name]) for name in together):
-                columns = (column for segment in layout for column in segment if len(column) > 1)
-                unknown = tuple(len(column) for column in columns if (column < 0).any())
-                yield Met(node.op, self.op(number), length(layout), unknown)
+    def met(self, number: int) -> list[Met]:
+        """List how many entries meet at a node, axis by axis, and of factors in no tensor."""
+        node, names = self.units.graph.nodes[number], self.units.axes.names[number]
+        # What a window slides along is not taken together, only what is in one window.
+        long = {window.source for window in node.bound.windows}
+        ways = self.meetings(number).items()
+        together = (names[name] for name, how in ways if how != READ and name not in long)
+        sizes = self.units.axes.sizes
+        return [Met(sizes[self.units.axes.find(one)], self._unknown(one)) for one in together]
+
+    def untold(self, number: int) -> bool:
+        """Whether a node has an axis with factors that no tensor has."""
+        return any(map(self._unknown, self.units.axes.names[number].values()))
+
+    def _unknown(self, member: Class) -> tuple[int, ...]:
+        member = self.units.axes.find(member)
+        if member not in self.unknown:
+            columns = (column for segment in self.units.layout(member) for column in segment)
+            long = (column for column in columns if len(column) > 1)
+            self.unknown[member] = tuple(len(c) for c in long if (c < 0).any())
+        return self.unknown[member]
 
     def silent(self) -> frozenset[int]:
         """List the values that are 0 wherever an input is that the other side lacks, held at 0."""
