@@ -106,6 +106,9 @@ def test_a_difference_measured_by_verify(chain: Chain) -> None:
     report = suture.verify(carried.plan, source, target)
     measured = difference(carried)
     assert not carried.plan.exact or report.max_rel_diff < ROUNDING
+    assert not carried.plan.exact or all(one.max_rel < ROUNDING for one in report.generic)
+    assert report.generic_states == 2
+    assert not report.apart or report.parted.startswith("at "), report.parted
     assert measured < 1e-3 or report.max_abs_diff > ROUNDING
 
 
