@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 import torch
 
-from audit_algebra import Case, algebra_findings, cases
+from audit_algebra import algebra_findings
 from audit_axes import axis_findings
+from audit_case import Case, cases
 from audit_experiment import Experiment, experiment
 from samples import Sample
 from suture._algebra import Algebra

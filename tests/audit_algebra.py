@@ -23,8 +23,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from audit_case import (
+    Case,
+    another,
+    at_rest,
+    equal,
+    filled_in,
+    first_result,
+    mixed_axes,
+    others_of,
+    partners,
+    without,
+    zeroed,
+)
 from audit_claims import names
-from audit_experiment import REFUSALS, Experiment, real
+from audit_experiment import REFUSALS, real
+from audit_scales import has_degree, is_normed, is_times, repeats
 from audit_symmetry import is_symmetric
 from suture._algebra import Algebra
 from suture._bind import Bound, BoundOperand
@@ -32,29 +46,15 @@ from suture._spec import Axis
 
 NEUTRAL = ("neutral=0", "neutral=1", "neutral=-inf", "neutral=inf", "neutral=mean")
 WORDS = ("linear", "zero", "idempotent", "add", "mul", "moves", *NEUTRAL)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Case:
-    """One floating operand of one sample, of which an algebra is stated."""
-
-    run: Experiment
-    bound: Bound
-    operand: int
-
-
-def cases(run: Experiment, bound: Bound) -> list[Case]:
-    """List the operands that words are about: floating, and seen in the first result."""
-    start, stop = run.cuts[0] if run.cuts else (0, 0)
-    return [
-        Case(run, bound, k) for k in run.floats() if run.influence(k).moved[:, start:stop].any()
-    ]
+SAID = ("degree", "factor", "times", "shift", "normed", "repeats")
+"""Words that need not be said where they hold; what is said must hold."""
 
 
 def algebra_findings(group: Sequence[Case], stated: Algebra) -> list[str]:
     """List the words that contradict the samples of one operand of one op."""
     said = words(stated)
-    found = [(word, [verdict(case, word) for case in group]) for word in WORDS]
+    said_too = sorted(word for word in said if word.partition("=")[0] in SAID)
+    found = [(word, [verdict(case, word) for case in group]) for word in (*WORDS, *said_too)]
     unsaid = asked(group, said)
     findings = []
     for word, verdicts in found:
@@ -78,16 +78,11 @@ def holds(group: Sequence[Case], word: str) -> bool:
 
 def _is_beyond(group: Sequence[Case], word: str) -> bool:
     """Say whether a word is one that is believed: `neutral` of ops that know positions."""
-    sizes = [(case.bound, axis) for case in group for axis in _mixed(case)]
+    sizes = [(case.bound, axis) for case in group for axis in mixed_axes(case)]
     lost = any(
         bound.sizes[axis] > 1 and axis not in names(bound.outputs[0]) for bound, axis in sizes
     )
     return word in NEUTRAL and lost
-
-
-def _mixed(case: Case) -> set[str]:
-    dims = case.bound.inputs[case.operand].dims
-    return {axis.name for dim in dims for part in dim for axis in part if axis.mixed}
 
 
 def asked(group: Sequence[Case], said: set[str]) -> set[str]:
@@ -106,8 +101,8 @@ def asked(group: Sequence[Case], said: set[str]) -> set[str]:
 def _is_identity(case: Case) -> bool:
     """Say whether f(x) = x wherever both have one shape: idempotence says nothing then."""
     operand = real(case.run.operands[case.operand])
-    result = _first(case, {})
-    return result.shape != operand.shape or _equal(result, operand)
+    result = first_result(case, {})
+    return result.shape != operand.shape or equal(result, operand)
 
 
 def words(stated: Algebra) -> set[str]:
@@ -119,13 +114,24 @@ def words(stated: Algebra) -> set[str]:
         "add": stated.meeting == "add",
         "mul": stated.meeting == "mul",
         "moves": stated.moves,
+        "repeats": stated.repeats,
     }
-    neutral = set() if stated.neutral is None else {_spelled(stated.neutral)}
-    return {word for word, said in flags.items() if said} | neutral
+    valued = {
+        "neutral": stated.neutral,
+        "degree": None if stated.linear else stated.degree,
+        "factor": stated.factor,
+        "times": stated.times,
+        "shift": stated.shift,
+        "normed": stated.normed,
+    }
+    said_with = {_spelled(word, value) for word, value in valued.items() if value is not None}
+    return {word for word, said in flags.items() if said} | said_with
 
 
-def _spelled(neutral: float | str) -> str:
-    return f"neutral={neutral}" if isinstance(neutral, str) else f"neutral={neutral:g}"
+def _spelled(word: str, value: float | str) -> str:
+    if isinstance(value, str):
+        return f"{word}={value}"
+    return f"{word}={value:g}" if word in ("neutral", "normed") else f"{word}={value!r}"
 
 
 def verdict(case: Case, word: str) -> bool | None:
@@ -152,118 +158,71 @@ def _equation(case: Case, word: str) -> bool | None:
         case "mul":
             return _is_multiplied(case)
         case "add":
-            others = _others(case, case.operand)
-            return bool(others) and _partners(case, case.operand) == others
+            others = others_of(case, case.operand)
+            return bool(others) and partners(case, case.operand) == others
         case "moves":
             return _moves(case)
+        case "repeats":
+            return repeats(case)
         case _:
-            return _is_neutral(case, word.removeprefix("neutral="))
+            return _valued(case, *word.split("=", 1))
 
 
-def _first(case: Case, changed: dict[int, Tensor]) -> Tensor:
-    """Compute the first result with some operands replaced, in float64."""
-    operands = [changed.get(k, operand) for k, operand in enumerate(case.run.operands)]
-    return real(case.run.outputs(operands)[0])
-
-
-def _equal(left: Tensor, right: Tensor, to: float = 1e-9) -> bool:
-    """Say whether two results are equal to rounding; NaN equals nothing."""
-    return left.shape == right.shape and torch.allclose(left, right, rtol=to, atol=to)
-
-
-def _zero(case: Case, *places: int) -> dict[int, Tensor]:
-    return {k: torch.zeros_like(case.run.operands[k]) for k in places}
-
-
-def _other(case: Case) -> Tensor:
-    return _drawn(case, case.operand)
-
-
-def _drawn(case: Case, k: int) -> Tensor:
-    """Draw another generic value of an operand."""
-    operand = case.run.operands[k]
-    draw = torch.randn(operand.shape, generator=torch.Generator().manual_seed(5 + k))
-    return 2 * draw.to(operand.dtype)
-
-
-def _emptied(case: Case, k: int) -> Tensor:
-    return torch.zeros_like(case.run.operands[k])
-
-
-def _varied(case: Case, k: int) -> Tensor:
-    """Stretch every entry of an operand by another factor: it stays where the op is defined."""
-    operand = case.run.operands[k]
-    draw = torch.rand(operand.shape, generator=torch.Generator().manual_seed(k))
-    return operand * (0.6 + 0.8 * draw.to(operand.dtype))
-
-
-def _others(case: Case, x: int) -> list[int]:
-    """List the other floating operands that the first result depends on."""
-    start, stop = case.run.cuts[0]
-    floats = (y for y in case.run.floats() if y != x)
-    return [y for y in floats if case.run.influence(y).moved[:, start:stop].any()]
-
-
-def _partners(case: Case, x: int) -> list[int]:
-    """List the operands that operand x is added to."""
-    return [y for y in _others(case, x) if _are_added(case, x, y)]
-
-
-def _are_added(case: Case, x: int, y: int) -> bool:
-    """Compare second differences: small ones, where any op is defined, and past every kink."""
-    tried = ({k: draw(case, k) for k in (x, y)} for draw in (_varied, _drawn, _emptied))
-    sums = [
-        (
-            _first(case, {}) + _first(case, new),
-            _first(case, {x: new[x]}) + _first(case, {y: new[y]}),
-        )
-        for new in tried
-    ]
-    return all(_equal(one, other) for one, other in sums if (one + other).isfinite().all())
-
-
-def _held(case: Case) -> dict[int, Tensor]:
-    """Zeros for the operands that this one is added to, those left out that cannot be 0."""
-    zeros = [_zero(case, y) for y in _partners(case, case.operand)]
-    possible = [zero for zero in zeros if _first(case, zero).isfinite().all()]
-    return {y: zero for held in possible for y, zero in held.items()}
+def _valued(case: Case, name: str, value: str) -> bool | None:
+    match name:
+        case "degree":
+            return has_degree(case, float(value))
+        case "factor":
+            result = first_result(case, at_rest(case))
+            expected = float(value) * real(case.run.operands[case.operand])
+            return equal(result, expected.expand_as(result))
+        case "shift":
+            return equal(
+                first_result(case, {}), real(case.run.operands[case.operand]) + float(value)
+            )
+        case "times":
+            return is_times(case, float(value))
+        case "normed":
+            return is_normed(case, value)
+        case _:
+            return _is_neutral(case, value)
 
 
 def _is_linear(case: Case) -> bool:
-    held, x, y = _held(case), case.run.operands[case.operand], _other(case)
+    held, x, y = at_rest(case), case.run.operands[case.operand], another(case)
     whole, left, right = (
-        _first(case, held | {case.operand: value}) for value in (0.7 * x - 1.3 * y, x, y)
+        first_result(case, held | {case.operand: value}) for value in (0.7 * x - 1.3 * y, x, y)
     )
     rounding = 1e-9 if case.run.results[0].dtype == torch.float64 else 1e-6
-    return _equal(whole, 0.7 * left - 1.3 * right, rounding)
+    return equal(whole, 0.7 * left - 1.3 * right, rounding)
 
 
 def _keeps_zero(case: Case) -> bool:
-    result = _first(case, _held(case) | _zero(case, case.operand))
-    return _equal(result, torch.zeros_like(result))
+    result = first_result(case, at_rest(case) | zeroed(case, case.operand))
+    return equal(result, torch.zeros_like(result))
 
 
 def _is_idempotent(case: Case) -> bool | None:
     operand = case.run.operands[case.operand]
-    once = [_first(case, {case.operand: value}) for value in (operand, 4 * _other(case))]
+    once = [first_result(case, {case.operand: value}) for value in (operand, 4 * another(case))]
     if once[0].shape != operand.shape:
         return None
     finite = [value for value in once if value.isfinite().all()]
-    return all(_equal(_first(case, {case.operand: value}), value) for value in finite)
+    return all(equal(first_result(case, {case.operand: value}), value) for value in finite)
 
 
 def _is_multiplied(case: Case) -> bool:
     """Look for an operand whose zero makes the result zero, as this one's does."""
-    held = _held(case)
+    held = at_rest(case)
     if not _keeps_zero(case):
         return False
-    others = [y for y in _others(case, case.operand) if y not in held]
-    results = [_first(case, held | _zero(case, y, *_without_x(case, y))) for y in others]
-    return any(_equal(result, torch.zeros_like(result)) for result in results)
+    others = [y for y in others_of(case, case.operand) if y not in held]
+    results = [first_result(case, held | zeroed(case, y, *_without_x(case, y))) for y in others]
+    return any(equal(result, torch.zeros_like(result)) for result in results)
 
 
 def _without_x(case: Case, y: int) -> list[int]:
-    return [k for k in _partners(case, y) if k != case.operand]
+    return [k for k in partners(case, y) if k != case.operand]
 
 
 def _moves(case: Case) -> bool:
@@ -278,7 +237,9 @@ def _movement(case: Case, seed: int) -> list[int | None]:
     draw = torch.randn(operand.shape, generator=torch.Generator().manual_seed(seed)).to(
         operand.dtype
     )
-    start, now = (_first(case, {case.operand: value}).reshape(-1) for value in (_other(case), draw))
+    start, now = (
+        first_result(case, {case.operand: value}).reshape(-1) for value in (another(case), draw)
+    )
     seen = draw.to(case.run.results[0].dtype)
     places = {value: place for place, value in enumerate(real(seen).reshape(-1).tolist())}
     pairs = zip(start.tolist(), now.tolist(), strict=True)
@@ -296,7 +257,7 @@ class _Removal:
 def _is_neutral(case: Case, word: str) -> bool | None:
     verdicts = [
         _entry_is_neutral(case, removal, at, word, value)
-        for value in (case.run.operands[case.operand], _other(case))
+        for value in (case.run.operands[case.operand], another(case))
         for removal in _removals(case)
         for at in range(case.run.operands[case.operand].shape[removal.dims[case.operand]])
     ]
@@ -348,29 +309,14 @@ def _entry_is_neutral(
     k = case.operand
     operands = {y: case.run.operands[y] for y in removal.dims} | {k: value}
     try:
-        removed = {y: _without(operands[y], dim, at) for y, dim in removal.dims.items()}
-        expected = _first(case, removed)
-        filled = _filled(value, removal.dims[k], at, word)
-        seen = [_first(case, {k: filled}), _first(case, {k: value})]
+        removed = {y: without(operands[y], dim, at) for y, dim in removal.dims.items()}
+        expected = first_result(case, removed)
+        filled = filled_in(value, removal.dims[k], at, word)
+        seen = [first_result(case, {k: filled}), first_result(case, {k: value})]
     except REFUSALS:
         return None
     if removal.result is not None:
-        seen = [_without(result, removal.result, at) for result in seen]
-    if seen[0].shape != expected.shape or _equal(seen[1], expected):
+        seen = [without(result, removal.result, at) for result in seen]
+    if seen[0].shape != expected.shape or equal(seen[1], expected):
         return None
-    return _equal(seen[0], expected)
-
-
-def _without(tensor: Tensor, dim: int, at: int) -> Tensor:
-    return torch.cat(
-        [tensor.narrow(dim, 0, at), tensor.narrow(dim, at + 1, tensor.shape[dim] - at - 1)], dim
-    )
-
-
-def _filled(tensor: Tensor, dim: int, at: int, word: str) -> Tensor:
-    """Put a candidate in place of one entry along a dim."""
-    filled = tensor.clone()
-    entry = filled.select(dim, at)
-    mean = _without(tensor, dim, at).mean(dim)
-    entry.copy_(mean if word == "mean" else torch.full_like(entry, float(word)))
-    return filled
+    return equal(seen[0], expected)

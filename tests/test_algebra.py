@@ -22,7 +22,7 @@ NEUTRALS = {"0": 0.0, "1": 1.0, "-inf": -inf, "inf": inf, "mean": "mean", "0.5":
 def test_words_are_read_in_any_order(
     flags: set[str], meeting: Meeting | None, neutral: str | None, order: object
 ) -> None:
-    """Every combination of words means the same however it is written; `linear` says `zero`."""
+    """Words mean the same in any order; `linear` says `zero` and a degree."""
     said = (
         sorted(flags) + ([meeting] if meeting else []) + ([f"neutral={neutral}"] if neutral else [])
     )
@@ -34,6 +34,7 @@ def test_words_are_read_in_any_order(
         meeting=meeting,
         moves="moves" in flags,
         neutral=NEUTRALS[neutral] if neutral else None,  # type: ignore[arg-type]
+        degree=1.0 if "linear" in flags else None,
     )
 
 
@@ -52,10 +53,11 @@ def test_what_is_no_algebra_is_refused(words: str) -> None:
         algebra(words)
     assert str(refusal.value) == (
         f"{words!r} is not an algebra.\n"
-        "  words    linear, zero, idempotent, add, mul, moves, neutral=…"
+        "  words    linear, zero, idempotent, add, mul, moves, repeats, neutral=…, degree=…, "
+        "factor=…, times=…, shift=…, normed=…"
     )
 
 
 def test_the_table_names_every_word() -> None:
     """The words that are read are the words that are listed."""
-    assert WORDS == ("linear", "zero", "idempotent", "add", "mul", "moves")
+    assert WORDS == ("linear", "zero", "idempotent", "add", "mul", "moves", "repeats")

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from audit import Described, algebra_groups, audit, describe
-from audit_algebra import Case, algebra_findings, asked, holds, words
+from audit_algebra import algebra_findings, asked, holds, words
 from audit_axes import axis_findings
+from audit_case import Case
 from audit_mutants import Mutant, algebra_mutants, mutants
 from samples import SAMPLES, Sample
 from suture._algebra import Algebra

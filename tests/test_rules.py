@@ -4,9 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 import pytest
+import torch
 from torch._ops import OpOverload
 
-from audit import audit
+from audit import audit, describe
 from pointwise_samples import samples_of, tagged
 from samples import SAMPLES, Sample
 from suture._rule import TABLE
@@ -38,6 +39,22 @@ def test_a_rule_says_what_its_op_does(op: str) -> None:
     """The spec is sound and complete on every sample, and so is the algebra."""
     report = audit(BY_OP[op])
     assert not report, report
+
+
+@pytest.mark.parametrize(
+    "op", ["aten.native_batch_norm", "aten._native_batch_norm_legit_no_training"]
+)
+def test_an_op_with_every_operand_at_its_unit(op: str) -> None:
+    """What `unit` is said of leaves the other operand as it is."""
+    told = [describe(sample) for name in BY_OP if name.startswith(op) for sample in BY_OP[name]]
+    told = [each for each in told if any(algebra.unit is not None for algebra in each.algebra)]
+    assert told
+    for each in told:
+        operands = [
+            operand if algebra.unit is None else torch.full_like(operand, algebra.unit)
+            for operand, algebra in zip(each.run.operands, each.algebra, strict=True)
+        ]
+        torch.testing.assert_close(each.run.outputs(operands)[0], operands[0])
 
 
 def test_every_rule_has_a_sample() -> None:

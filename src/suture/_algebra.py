@@ -11,6 +11,13 @@ Knows the words. Does not know any op, nor how a fill uses them.
 | `mul` | multiplies another operand: f(x, 0) = 0 = f(0, y), what is added to either held at 0 |
 | `moves` | every entry that changes with x is always the same entry of x: nothing is computed |
 | `neutral=c` | an entry c on a reduced or mixed axis changes nothing elsewhere |
+| `degree=p` | f(s x) = s^p f(x) for s > 0 (1 is said by `linear` already) |
+| `factor=c` | f(x) = c x, operands that are added held at 0 |
+| `times=c` | the result is c times that of a call with 1 in its place |
+| `shift=c` | f(x) = x + c |
+| `normed=c` | m entries for n on the mixed axis, the new ones c: all times sqrt(m / n), so is f |
+| `unit=c` | with every operand of which this is said at its c, the op gives the other one back |
+| `repeats` | all entries k times along the mixed axes: the same f, k times |
 
 c is a number, `-inf`, `inf`, or `mean`: that of the other entries. What is added to one operand and
 weighted by another (the start of a lerp) has neither `add` nor `mul`.
@@ -28,8 +35,19 @@ from suture._errors import RuleError
 Meeting = Literal["add", "mul"]
 Neutral = float | Literal["mean"]
 
-_NEUTRAL = re.compile(r"neutral=(mean|-?inf|-?\d+(\.\d+)?)")
-WORDS = ("linear", "zero", "idempotent", "add", "mul", "moves")
+WORDS = ("linear", "zero", "idempotent", "add", "mul", "moves", "repeats")
+_REAL = re.compile(r"-?(\d+(\.\d+)?(e[-+]?\d+)?|inf|nan)")
+
+VALUED = {
+    "neutral": re.compile(r"mean|-?inf|-?\d+(\.\d+)?"),
+    "degree": _REAL,
+    "factor": _REAL,
+    "times": _REAL,
+    "shift": _REAL,
+    "unit": _REAL,
+    "normed": re.compile(r"0|mean"),
+}
+"""Words that are said with a value, and how it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +60,13 @@ class Algebra:
     meeting: Meeting | None = None
     moves: bool = False
     neutral: Neutral | None = None
+    degree: float | None = None
+    factor: float | None = None
+    times: float | None = None
+    shift: float | None = None
+    unit: float | None = None
+    normed: Neutral | None = None
+    repeats: bool = False
 
 
 @cache
@@ -62,21 +87,40 @@ def algebra(words: str) -> Algebra:
         0.0
     """
     said = words.split()
-    neutral = [word.removeprefix("neutral=") for word in said if word.startswith("neutral=")]
-    unknown = [word for word in said if word not in WORDS and not _NEUTRAL.fullmatch(word)]
-    if unknown or len(neutral) > 1 or {"add", "mul"} <= set(said):
-        raise RuleError(
-            f"{words!r} is not an algebra.", [("words", ", ".join(WORDS) + ", neutral=…")]
-        )
+    valued = dict(word.split("=", 1) for word in said if _is_valued(word))
+    plain = [word for word in said if not _is_valued(word)]
+    unknown = [word for word in plain if word not in WORDS]
+    if unknown or len(plain) + len(valued) < len(said) or {"add", "mul"} <= set(said):
+        known = ", ".join([*WORDS, *(f"{word}=…" for word in VALUED)])
+        raise RuleError(f"{words!r} is not an algebra.", [("words", known)])
+    linear = "linear" in said
     return Algebra(
-        linear="linear" in said,
-        zero="zero" in said or "linear" in said,
+        linear=linear,
+        zero="zero" in said or linear,
         idempotent="idempotent" in said,
         meeting="add" if "add" in said else "mul" if "mul" in said else None,
         moves="moves" in said,
-        neutral=_neutral(neutral[0]) if neutral else None,
+        neutral=_neutral(valued.get("neutral")),
+        degree=_number(valued.get("degree", "1" if linear else None)),
+        factor=_number(valued.get("factor")),
+        times=_number(valued.get("times")),
+        shift=_number(valued.get("shift")),
+        unit=_number(valued.get("unit")),
+        normed=_neutral(valued.get("normed")),
+        repeats="repeats" in said,
     )
 
 
-def _neutral(word: str) -> Neutral:
-    return "mean" if word == "mean" else float(word)
+def _is_valued(word: str) -> bool:
+    name, equals, value = word.partition("=")
+    return bool(equals and name in VALUED and VALUED[name].fullmatch(value))
+
+
+def _number(word: str | None) -> float | None:
+    return None if word is None else float(word)
+
+
+def _neutral(word: str | None) -> Neutral | None:
+    if word is None or word == "mean":
+        return None if word is None else "mean"
+    return float(word)

@@ -20,45 +20,53 @@ rule("aten.mv", "m k, k -> m", PRODUCT)
 rule("aten.dot aten.vdot", "k, k -> ", PRODUCT)
 rule("aten.linear", "... k, n k, n -> ... n", f"{PRODUCT}, {PRODUCT}, linear add")
 
+
 # The same with a term added, which broadcasts. Where two operands meet in a product and a third is
 # added, the factors' meeting is the product's.
-SUMMED = f"linear add, {PRODUCT}, {PRODUCT}"
-
-
-@rule("aten.addmm", algebra=SUMMED)
-def addmm(self: TensorArgument, *, out: list[Shape], **others: Any) -> str:
+# `beta` weighs the term, `alpha` the product.
+@rule("aten.addmm")
+def addmm(self: TensorArgument, *, out: list[Shape], **others: Any) -> Described:
     """Self + mat1 @ mat2."""
-    return _added(self, ["m", "k"], ["k", "n"], ["m", "n"], out[0])
+    return _added(self, ["m", "k"], ["k", "n"], ["m", "n"], out[0], others)
 
 
-@rule("aten.baddbmm", algebra=SUMMED)
-def baddbmm(self: TensorArgument, *, out: list[Shape], **others: Any) -> str:
+@rule("aten.baddbmm")
+def baddbmm(self: TensorArgument, *, out: list[Shape], **others: Any) -> Described:
     """Self + batch1 @ batch2."""
-    return _added(self, ["b", "m", "k"], ["b", "k", "n"], ["b", "m", "n"], out[0])
+    return _added(self, ["b", "m", "k"], ["b", "k", "n"], ["b", "m", "n"], out[0], others)
 
 
-@rule("aten.addbmm", algebra=SUMMED)
-def addbmm(self: TensorArgument, *, out: list[Shape], **others: Any) -> str:
+@rule("aten.addbmm")
+def addbmm(self: TensorArgument, *, out: list[Shape], **others: Any) -> Described:
     """Self + the sum over the batch of batch1 @ batch2."""
-    return _added(self, ["b", "m", "k"], ["b", "k", "n"], ["m", "n"], out[0])
+    return _added(self, ["b", "m", "k"], ["b", "k", "n"], ["m", "n"], out[0], others)
 
 
-@rule("aten.addmv", algebra=SUMMED)
-def addmv(self: TensorArgument, *, out: list[Shape], **others: Any) -> str:
+@rule("aten.addmv")
+def addmv(self: TensorArgument, *, out: list[Shape], **others: Any) -> Described:
     """Self + mat @ vec."""
-    return _added(self, ["m", "k"], ["k"], ["m"], out[0])
+    return _added(self, ["m", "k"], ["k"], ["m"], out[0], others)
 
 
-@rule("aten.addr", algebra="linear add, linear mul, linear mul")
-def addr(self: TensorArgument, *, out: list[Shape], **others: Any) -> str:
+@rule("aten.addr")
+def addr(self: TensorArgument, *, out: list[Shape], **others: Any) -> Described:
     """Self + the outer product of two vectors."""
-    return _added(self, ["m"], ["n"], ["m", "n"], out[0])
+    return _added(self, ["m"], ["n"], ["m", "n"], out[0], others)
 
 
 def _added(
-    term: TensorArgument, left: list[str], right: list[str], result: list[str], shape: Shape
-) -> str:
-    return spec([broadcast(term.shape, result, shape), left, right], [result])
+    term: TensorArgument,
+    left: list[str],
+    right: list[str],
+    result: list[str],
+    shape: Shape,
+    settings: dict[str, Any],
+) -> Described:
+    text = spec([broadcast(term.shape, result, shape), left, right], [result])
+    product = PRODUCT if {*left} & {*right} else "linear mul"
+    alpha, beta = (f"{float(settings.get(name, 1))!r}" for name in ("alpha", "beta"))
+    words = f"linear add factor={beta}, {product} times={alpha}, {product}"
+    return Described(text, words)
 
 
 @rule("aten._trilinear", algebra=PRODUCT)

@@ -12,8 +12,10 @@ from suture._bind import Shape
 from suture._rule import Described, TensorArgument, rule
 from suture._torch.rules._text import axes, mixed, spec
 
-# Zero stays zero (the mean of zeros), nothing is linear in what is divided by its own spread.
-NORMALISED, GAIN, SHIFT = "zero", "linear mul", "linear add"
+# Zero stays zero (the mean of zeros), nothing is linear in what is divided by its own spread. The
+# spread over m entries of which m - n are at the mean is sqrt(n / m) times that over n.
+NORMALISED, GAIN, SHIFT = "zero repeats", "linear mul", "linear add"
+CENTRED, SCALED = f"{NORMALISED} normed=mean", f"{NORMALISED} normed=0"
 
 
 def _words(first: str, *present: tuple[object, str]) -> str:
@@ -21,8 +23,8 @@ def _words(first: str, *present: tuple[object, str]) -> str:
     return ", ".join([first, *(words for operand, words in present if operand is not None)])
 
 
-def _normalised(gain: object) -> str:
-    return NORMALISED if gain is None else f"{NORMALISED} mul"
+def _normalised(gain: object, words: str = NORMALISED) -> str:
+    return words if gain is None else f"{words} mul"
 
 
 @rule("aten.native_layer_norm")
@@ -44,7 +46,9 @@ def layer_norm(
         [[*lead, *mixed(last, range(len(last)))], *affine],
         [[*lead, *last], statistics, statistics],
     )
-    return Described(text, _words(_normalised(weight), (weight, GAIN), (bias, SHIFT)))
+    # Along one of several dims, the mean of the others still varies with the rest.
+    centred = CENTRED if len(normalized_shape) == 1 else NORMALISED
+    return Described(text, _words(_normalised(weight, centred), (weight, GAIN), (bias, SHIFT)))
 
 
 @rule("aten._fused_rms_norm")
@@ -61,7 +65,7 @@ def rms_norm(
     last = axes(len(normalized_shape), "d")
     operands = [[*lead, *mixed(last, range(len(last)))], *([last] if weight else [])]
     text = spec(operands, [[*lead, *last], [*lead, *["1"] * len(last)]])
-    return Described(text, _words(_normalised(weight), (weight, GAIN)))
+    return Described(text, _words(_normalised(weight, SCALED), (weight, GAIN)))
 
 
 @rule("aten.native_group_norm")
@@ -93,6 +97,8 @@ def batch_norm(
     running_mean: TensorArgument | None = None,
     running_var: TensorArgument | None = None,
     training: bool = True,  # noqa: FBT002 (torch's own)
+    momentum: float = 0.1,
+    eps: float = 1e-5,
     *,
     out: list[Shape],
     **settings: Any,
@@ -109,8 +115,9 @@ def batch_norm(
         words = _words(_normalised(weight), (weight, GAIN), (bias, SHIFT))
         return Described(text, ", ".join([words, *[""] * len(running)]))
     centred = "linear" if weight is None else "linear mul"
-    words = _words(centred, (weight, GAIN), (bias, SHIFT))
-    return Described(text, f"{words}, {centred}, ")
+    gain, variance = f"{GAIN} unit={(1 + eps) ** 0.5!r}", 1.0 if weight is not None else 1 - eps
+    words = _words(centred, (weight, gain), (bias, f"{SHIFT} unit=0"))
+    return Described(text, f"{words}, {centred} unit=0, unit={variance!r}")
 
 
 @rule("aten._native_batch_norm_legit_no_training")
@@ -120,12 +127,14 @@ def batch_norm_eval(
     bias: TensorArgument | None,
     running_mean: TensorArgument | None,
     running_var: TensorArgument | None,
+    momentum: float,
+    eps: float,
     *,
     out: list[Shape],
-    **settings: Any,
 ) -> Described:
     """Normalise by the running statistics."""
-    return batch_norm(input, weight, bias, running_mean, running_var, training=False, out=out)
+    running = running_mean, running_var
+    return batch_norm(input, weight, bias, *running, training=False, eps=eps, out=out)
 
 
 @rule("aten._native_batch_norm_legit.no_stats")

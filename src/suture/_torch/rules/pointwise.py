@@ -6,6 +6,7 @@ Knows the algebra of those ops where it says something. Does not list the others
 
 from __future__ import annotations
 
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -22,19 +23,28 @@ SAME = "linear idempotent moves"
 # Homogeneous of degree one on all reals.
 rule("aten.neg aten.deg2rad aten.rad2deg", ONE, "linear")
 
-# Projections that keep zero: applied twice they do no more than once.
+# Projections that keep zero: applied twice they do no more than once. Those of the first line are
+# homogeneous on either side of zero.
+rule("aten.relu aten.abs", ONE, "zero idempotent degree=1")
+rule("aten.sign aten.sgn", ONE, "zero idempotent degree=0")
 rule(
-    "aten.relu aten.abs aten.sign aten.sgn aten.floor aten.ceil aten.round aten.trunc aten.frac "
-    "aten.hardshrink aten.relu6",
+    "aten.floor aten.ceil aten.round aten.trunc aten.frac aten.hardshrink aten.relu6",
     ONE,
     "zero idempotent",
 )
 
+# Powers of one degree.
+rule("aten.leaky_relu", ONE, "zero degree=1")
+rule("aten.sqrt", ONE, "zero degree=0.5")
+rule("aten.square", ONE, "zero degree=2")
+rule("aten.rsqrt", ONE, "degree=-0.5")
+rule("aten.reciprocal", ONE, "degree=-1")
+
 # Keep zero, and nothing more.
 rule(
-    "aten.tanh aten.gelu aten.silu aten.mish aten.elu aten.selu aten.celu aten.leaky_relu "
-    "aten.hardswish aten.softshrink aten.sqrt aten.sin aten.tan aten.asin aten.atan aten.sinh "
-    "aten.asinh aten.atanh aten.erf aten.erfinv aten.expm1 aten.log1p aten.square",
+    "aten.tanh aten.gelu aten.silu aten.mish aten.elu aten.selu aten.celu "
+    "aten.hardswish aten.softshrink aten.sin aten.tan aten.asin aten.atan aten.sinh "
+    "aten.asinh aten.atanh aten.erf aten.erfinv aten.expm1 aten.log1p",
     ONE,
     "zero",
 )
@@ -44,7 +54,7 @@ rule("aten.positive aten.nan_to_num", ONE, SAME)
 
 # exp(0) = 1, sigmoid(0) = 1/2, softplus(0) = log 2, 1/0, log 0: zero is no fixed value of these.
 rule(
-    "aten.exp aten.exp2 aten.log aten.log2 aten.log10 aten.rsqrt aten.reciprocal aten.sigmoid "
+    "aten.exp aten.exp2 aten.log aten.log2 aten.log10 aten.sigmoid "
     "aten.hardsigmoid aten.softplus aten.cos aten.cosh aten.acos aten.acosh aten.erfc aten.logit "
     "aten.lgamma aten.digamma",
     ONE,
@@ -86,23 +96,65 @@ def _keeping_zero(kept: bool) -> str:
 @rule("aten.pow.Tensor_Scalar")
 def power(self: TensorArgument, exponent: float, *, out: Any) -> Described:
     """Raise to a constant: 0 ** p = 0 for positive p alone."""
-    return Described(ONE, SAME if exponent == 1 else "zero" if exponent > 0 else "")
+    if exponent == 1:
+        return Described(ONE, SAME)
+    return Described(ONE, f"degree={float(exponent)!r}" + " zero" * (exponent > 0))
 
 
 # Sums: linear in each operand. A number added to one operand leaves nothing linear.
-@rule("aten.add aten.sub aten.rsub")
+@rule("aten.add")
 def add(self: TensorArgument, other: Any, alpha: float = 1, *, out: Any) -> Described:
     """Add two tensors, or a number to one."""
-    if isinstance(other, TensorArgument) and isinstance(self, TensorArgument):
-        return Described(TWO, "linear add, linear add")
-    return Described(ONE, "")
+    return _sum(self, other, 1, alpha, _term(other, alpha))
+
+
+@rule("aten.sub")
+def subtract(self: TensorArgument, other: Any, alpha: float = 1, *, out: Any) -> Described:
+    """Subtract a tensor, or a number, from one."""
+    return _sum(self, other, 1, -alpha, _term(other, -alpha))
+
+
+@rule("aten.rsub")
+def subtract_from(self: TensorArgument, other: Any, alpha: float = 1, *, out: Any) -> Described:
+    """Subtract a tensor from another, or from a number."""
+    return _sum(self, other, -alpha, 1, "")
+
+
+def _sum(one: Any, other: Any, first: float, second: float, alone: str) -> Described:
+    if not isinstance(one, TensorArgument) or not isinstance(other, TensorArgument):
+        return Described(ONE, alone)
+    return Described(TWO, f"linear add{_factor(first)}, linear add{_factor(second)}")
+
+
+def _term(number: Any, times: float) -> str:
+    """Say what an op adds, if it is a real number."""
+    return f"shift={float(times * number)!r}" if isinstance(number, (int, float)) else ""
 
 
 # Products: linear in each operand, zero where one is.
-rule("aten.mul", TWO, "linear mul, linear mul")
-rule("aten.div.Tensor aten.div.Scalar aten.true_divide", TWO, "linear, ")
+@rule("aten.mul")
+def multiply(self: TensorArgument, other: Any, *, out: Any) -> Described:
+    """Multiply two tensors, or one by a number."""
+    if isinstance(other, TensorArgument):
+        return Described(TWO, "linear mul, linear mul")
+    return Described(ONE, f"linear{_factor(other)}")
+
+
+@rule("aten.div.Tensor aten.div.Scalar aten.true_divide")
+def divide(self: TensorArgument, other: Any, *, out: Any) -> Described:
+    """Divide one tensor by another, or by a number."""
+    if isinstance(other, TensorArgument):
+        return Described(TWO, "linear, degree=-1")
+    return Described(ONE, f"linear{_factor(1 / other if other else nan)}")
+
+
+def _factor(number: Any) -> str:
+    """Say what an op multiplies by, if it is a real number."""
+    return f" factor={float(number)!r}" if isinstance(number, (int, float)) else ""
+
+
 rule("aten.addcmul", THREE, "linear add, linear mul, linear mul")
-rule("aten.addcdiv", THREE, "linear add, linear, ")
+rule("aten.addcdiv", THREE, "linear add, linear, degree=-1")
 
 # (1 - w) a + w b: a weight of zero leaves a, and takes nothing of b.
 rule("aten.lerp.Tensor", THREE, "linear, linear mul, ")
@@ -125,7 +177,7 @@ def masked_fill(self: TensorArgument, mask: TensorArgument, value: float, *, out
 
 
 # x where x > 0, else w x. The weight arrives with the input's rank.
-rule("aten._prelu_kernel", TWO, "zero, ")
+rule("aten._prelu_kernel", TWO, "zero degree=1, ")
 
 
 @rule("aten.copy", algebra=", linear moves")

@@ -47,8 +47,8 @@ rule("aten.sum aten.nansum", algebra="linear neutral=0")(reduced)
 rule("aten.mean", algebra="linear neutral=mean")(reduced)
 
 # The best of an order: what is last in the order changes nothing.
-rule("aten.amax aten.max.default", algebra="zero neutral=-inf")(reduced)
-rule("aten.amin aten.min.default", algebra="zero neutral=inf")(reduced)
+rule("aten.amax aten.max.default", algebra="zero degree=1 neutral=-inf")(reduced)
+rule("aten.amin aten.min.default", algebra="zero degree=1 neutral=inf")(reduced)
 rule("aten.max.dim", algebra="zero neutral=-inf")(chosen)
 rule("aten.min.dim", algebra="zero neutral=inf")(chosen)
 
@@ -65,7 +65,8 @@ rule("aten.all", algebra="zero neutral=1")(reduced)
 rule("aten.count_nonzero", algebra="zero neutral=0")(reduced)
 
 # Spread around a mean: any entry more changes the count.
-rule("aten.var aten.std aten.std_mean aten.var_mean", algebra="zero")(reduced)
+rule("aten.var aten.var_mean", algebra="zero degree=2")(reduced)
+rule("aten.std aten.std_mean", algebra="zero degree=1")(reduced)
 
 
 @rule("aten.kthvalue", algebra="zero neutral=inf")
@@ -93,7 +94,8 @@ def norm(
 
 
 def _norm_words(order: float) -> str:
-    return "zero neutral=0" if order >= 0 else "zero neutral=inf"
+    degree = "degree=1 " if order else ""
+    return f"zero {degree}neutral={'0' if order >= 0 else 'inf'}"
 
 
 @rule("aten.argmax aten.argmin")
