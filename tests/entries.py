@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from suture import Plan
-from suture._plan import Runs, Sum, TensorPlan
+from suture._plan import Fill, Runs, Sum, TensorPlan
 
 
 def same(ones: dict[str, Tensor], others: dict[str, Tensor]) -> None:
@@ -21,6 +21,25 @@ def same(ones: dict[str, Tensor], others: dict[str, Tensor]) -> None:
     assert ones.keys() == others.keys()
     changed = [name for name, one in ones.items() if not torch.equal(one, others[name])]
     assert changed == []
+
+
+def restored(ones: dict[str, Tensor], others: dict[str, Tensor], *plans: Plan) -> None:
+    """Require the same bits, to rounding where some plan scales; no factor is but rounding."""
+    assert ones.keys() == others.keys()
+    scaled = {tensor.target.name for plan in plans for tensor in plan.tensors if scales(tensor)}
+    changed = [
+        name
+        for name, one in ones.items()
+        if not torch.equal(one, others[name])
+        and not (name in scaled and torch.allclose(one, others[name], rtol=1e-12, atol=0))
+    ]
+    assert changed == []
+
+
+def scales(tensor: TensorPlan) -> bool:
+    """Whether some entries of a tensor are scaled."""
+    fills = (block.fill for block in tensor.blocks)
+    return any(term.scale != 1 for fill in fills if isinstance(fill, Sum) for term in fill.terms)
 
 
 def marked(state: dict[str, Tensor], start: int, sign: int) -> dict[str, Tensor]:
@@ -35,15 +54,20 @@ def marked(state: dict[str, Tensor], start: int, sign: int) -> dict[str, Tensor]
 
 
 def carried_entries(plan: Plan, state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Say which entries of the target a plan takes from the source: bool, as the tensor."""
+    """Say which entries of the target a plan takes one by one: bool, as the tensor."""
     return {
         tensor.target.name: painted(
-            tensor, (block.region for block in tensor.blocks if isinstance(block.fill, Sum))
+            tensor, (block.region for block in tensor.blocks if is_taken(block.fill))
         )
         == 1
         for tensor in plan.tensors
         if tensor.target.name in state
     }
+
+
+def is_taken(fill: Fill) -> bool:
+    """Whether every entry comes from one of the source."""
+    return isinstance(fill, Sum) and all(not term.reductions for term in fill.terms)
 
 
 def painted(tensor: TensorPlan, regions: Iterator[tuple[Runs, ...]]) -> Tensor:

@@ -112,7 +112,6 @@ def test_another_architecture(name: str) -> None:
 BUILDS = {**STYLES, **TRICKS, **POLICIES}
 
 INEXACT = {
-    "dlrm",  # wider tables meet each other in products
     "ppo_explores",  # no logarithm of a spread is a spread of 0
 }
 """What cannot grow and compute the same, as the plan says."""

@@ -90,14 +90,19 @@ def firsts(model: nn.Module) -> dict[str, str]:
 
 
 def astray(found: Placed, hand: Hand, old: nn.Module, new: nn.Module) -> dict[str, int]:
-    """Count, for every parameter, the entries that do not come from where they should."""
+    """Count, for every parameter, the entries that do not come from where they should.
+
+    What has no place by hand may be a copy of what has one.
+    """
     before, counts = firsts(old), {}
     for name in dict.fromkeys(firsts(new).values()):
         right = np.full(found.found[name].shape, -1)
         if name in hand:
             at = entries(hand[name])
             right = np.where(at < 0, -1, found.numbers[before[name]].ravel()[at])
-        counts[name] = int((found.found[name] != right).sum())
+        wrong = found.found[name] != right
+        copies = (right < 0) & np.isin(found.found[name], right[right >= 0])
+        counts[name] = int((wrong & ~copies).sum())
     return {name: count for name, count in counts.items() if count}
 
 

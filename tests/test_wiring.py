@@ -119,12 +119,12 @@ def branching(net: Net, x: Tensor) -> Tensor:
 
 @pytest.mark.parametrize("grows", [True, False])
 def test_a_branch_beside_another(grows: bool) -> None:
-    """Units of the branches that stay keep their partners, whether one comes or goes."""
+    """Units of the branches that stay keep their partners; one that comes begins as 0."""
     less = Net(plain, **layers(5, 11))
     more = Net(branching, **layers(5, 11), side=nn.Linear(5, 11))
     plan = planned(less, more) if grows else planned(more, less)
     assert copied(plan) == {"up": True, "mid": True, "down": True}
-    assert not plan.exact
+    assert plan.exact == grows
 
 
 def joined(*names: str) -> Does:

@@ -9,32 +9,64 @@ Knows the default policy for entries that have no source:
 | row of a table chosen by integer lookup | own | old ids never choose it |
 | fresh parameter added into a preserved unit | 0 | additive identity |
 | fresh parameter multiplying a preserved unit | 1 | multiplicative identity |
+| fresh along a dim that is mixed | 0, or the mean | the op must not hear it: a `Recipe` says so |
+| fresh where what is read there is 0 | own | nothing is heard, and gradients flow |
+| fresh parameter that adds nothing yet | 0 | a path that starts as the identity |
+| fresh matrix that carries units on | 1 where a unit meets its copy, else 0 | the same |
 
-Does not know how units were matched; works on positions, dim by dim, never on entries of the
-tensor.
+Does not know how units were matched, nor where recipes come from (`_growth`); works on positions,
+dim by dim, never on entries of the tensor.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
 from itertools import product
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suture._axes import Axes, Class
-from suture._couple import Column, Layout, marked, spell
+from suture._couple import Column, Layout, marked, plain, spell
 from suture._occurrences import Positions
-from suture._plan import Block, Fill, Own, Runs, Sum, Term, Value
+from suture._plan import Block, Fill, Own, Reduction, Runs, Sum, Term, Value
 from suture._roles import Use
 
 PRESERVED, READ, WRITTEN = 0, 1, 2
 """States of a position under one use: preserved, fresh only along reads, fresh where written."""
 
+SILENT, LEVEL = 1, 2
+MODES = ("", "silent", "level")
+"""What a recipe has fresh entries written, by number."""
+
 States = tuple[int, ...]
 """The state of a position under each use."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recipe:
+    """What becomes of one tensor beyond copies.
+
+    Attributes:
+        factors: f64, per dim the tensor's parts: what each cell is multiplied by.
+        parts: per dim, which part each position is in.
+        modes: dim and part -> atom -> what fresh entries are written.
+        unheard: node and dim -> the atoms whose fresh entries are 0 in what is read there.
+        shares: dim -> f64, what each position's copies are read with.
+        value: the number that it starts as, if any.
+        carried: its dim that is written and its dim that is read, if it carries units on.
+    """
+
+    factors: NDArray[np.float64]
+    parts: tuple[NDArray[np.int64], ...]
+    modes: Mapping[tuple[int, int], Mapping[Class, str]]
+    unheard: Mapping[tuple[int, int], frozenset[Class]]
+    shares: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
+    value: float | None = None
+    carried: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +79,12 @@ class Dim:
 
 
 def fill(
-    source: str | None, dims: Sequence[Dim], uses: Sequence[Use], axes: Axes, partner: Column
+    source: str | None,
+    dims: Sequence[Dim],
+    uses: Sequence[Use],
+    axes: Axes,
+    partner: Column,
+    recipe: Recipe | None = None,
 ) -> tuple[Block, ...]:
     """Partition a target tensor into blocks.
 
@@ -57,16 +94,15 @@ def fill(
         uses: what ops do with the tensor; none if nothing is known to.
         axes: the target's axis classes.
         partner: target unit -> source unit, -1 where it is fresh.
+        recipe: what becomes of the tensor beyond copies.
 
     Returns:
         Blocks that hold every entry exactly once.
     """
-    cut = [_cut(number, dim, uses, axes, partner) for number, dim in enumerate(dims)]
+    filler = _Filler(source, dims, uses, axes, partner, recipe)
     blocks: list[Block] = []
-    for choice in product(*cut):
-        region = tuple(runs(positions) for _, positions in choice)
-        filling = _filling(source, [states for states, _ in choice], choice, dims, uses)
-        blocks = _joined(blocks, Block(region, filling))
+    for choice in product(*(filler.cut(number) for number in range(len(dims)))):
+        blocks = _joined(blocks, filler.block(choice))
     return tuple(blocks)
 
 
@@ -90,36 +126,166 @@ def _union(one: Runs, other: Runs) -> Runs:
     return runs(np.sort(np.concatenate([np.arange(start, stop) for start, stop in (*one, *other)])))
 
 
-def _cut(
-    number: int, dim: Dim, uses: Sequence[Use], axes: Axes, partner: Column
-) -> list[tuple[States, NDArray[np.int64]]]:
-    """Cut the positions of a dim by their states."""
-    count = max(len(uses), 1)
-    preserved = dim.positions >= 0
-    if preserved.all():
-        return [((PRESERVED,) * count, np.arange(len(preserved)))]
-    each = [_states(number, dim, use, axes, partner) for use in uses] or [
-        np.where(preserved, PRESERVED, WRITTEN)
-    ]
-    codes = reduce(lambda code, states: 3 * code + states, each)
-    _, first = np.unique(codes, return_index=True)
-    return [
-        (tuple(int(states[at]) for states in each), np.flatnonzero(codes == codes[at]))
-        for at in first
-    ]
+@dataclass(frozen=True, slots=True, eq=False)
+class _Piece:
+    """Positions along a dim that fare alike: their states, their mode, the part they are in."""
+
+    states: States
+    mode: str
+    part: int
+    share: float
+    at: NDArray[np.int64]
 
 
-def _states(number: int, dim: Dim, use: Use, axes: Axes, partner: Column) -> NDArray[np.int64]:
-    """State of every position of a dim under one use."""
-    read = below(axes, {member for at, member in use.reads if at == number})
-    flags = spell(axes, dim.axis, lambda atom: np.full(axes.sizes[atom], int(atom in read)))
-    written = np.concatenate(
-        [
-            _written([partner[column] == -1 for column in columns], [f == 1 for f in marks])
-            for columns, marks in zip(dim.layout, flags, strict=True)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Filler:
+    """Fills one tensor."""
+
+    source: str | None
+    dims: Sequence[Dim]
+    uses: Sequence[Use]
+    axes: Axes
+    partner: Column
+    recipe: Recipe | None
+
+    def cut(self, number: int) -> list[_Piece]:
+        """Cut the positions of a dim by what becomes of them."""
+        dim, count = self.dims[number], max(len(self.uses), 1)
+        kept = dim.positions >= 0
+        parts = self._parts(number)
+        shares = None if self.recipe is None else self.recipe.shares.get(number)
+        if kept.all() and not parts.any() and shares is None:
+            return [_Piece((PRESERVED,) * count, "", 0, 1.0, np.arange(len(kept)))]
+        each = [self._states(number, use) for use in self.uses] or [
+            np.where(kept, PRESERVED, WRITTEN)
         ]
-    )
-    return np.where(dim.positions >= 0, PRESERVED, np.where(written, WRITTEN, READ))
+        modes = self._modes(number)
+        codes = reduce(lambda code, states: 3 * code + states, [*each, modes])
+        codes = codes * (parts.max() + 1) + parts
+        values, which = np.unique(np.ones(1) if shares is None else shares, return_inverse=True)
+        codes = codes * len(values) + which
+        _, first = np.unique(codes, return_index=True)
+        return [
+            _Piece(
+                tuple(int(states[at]) for states in each),
+                MODES[modes[at]],
+                int(parts[at]),
+                1.0 if shares is None else float(shares[at]),
+                np.flatnonzero(codes == codes[at]),
+            )
+            for at in first
+        ]
+
+    def _parts(self, number: int) -> NDArray[np.int64]:
+        """Say which part each position is in, where parts fare otherwise."""
+        nothing = np.zeros(len(self.dims[number].positions), np.int64)
+        if self.recipe is None or self.recipe.factors.shape[number] == 1:
+            return nothing
+        factors = np.moveaxis(self.recipe.factors, number, 0)
+        return nothing if (factors == factors[:1]).all() else self.recipe.parts[number]
+
+    def _states(self, number: int, use: Use) -> NDArray[np.int64]:
+        """State of every position of a dim under one use."""
+        dim = self.dims[number]
+        read = below(self.axes, {member for at, member in use.reads if at == number})
+        flags = spell(self.axes, dim.axis, lambda a: np.full(self.axes.sizes[a], int(a in read)))
+        unheard = self.recipe.unheard.get((use.node, number), ()) if self.recipe else ()
+        quiet = spell(self.axes, dim.axis, lambda a: np.full(self.axes.sizes[a], int(a in unheard)))
+        written = np.concatenate(
+            [
+                _written(
+                    [self.partner[column] == -1 for column in columns],
+                    [(f == 1) & (q == 0) for f, q in zip(marks, still, strict=True)],
+                )
+                for columns, marks, still in zip(dim.layout, flags, quiet, strict=True)
+            ]
+        )
+        return np.where(dim.positions >= 0, PRESERVED, np.where(written, WRITTEN, READ))
+
+    def _modes(self, number: int) -> NDArray[np.int64]:
+        """Say of every position what its fresh entries are written."""
+        dim, recipe = self.dims[number], self.recipe
+        found = np.zeros(len(dim.positions), np.int64)
+        if recipe is None:
+            return found
+        for (at, part), modes in recipe.modes.items():
+            for atom, mode in modes.items() if at == number else ():
+                fresh = self._fresh(dim, atom) & (recipe.parts[number] == part)
+                found[fresh & (found != SILENT)] = MODES.index(mode)
+        return np.where(dim.positions >= 0, 0, found)
+
+    def _fresh(self, dim: Dim, atom: Class) -> NDArray[np.bool_]:
+        """Say of every position whether its entry of an atom is fresh."""
+        own = spell(self.axes, dim.axis, lambda a: np.full(self.axes.sizes[a], int(a == atom)))
+        return np.concatenate(
+            [
+                marked(
+                    [(self.partner[c] == -1) & (o == 1) for c, o in zip(segment, o_s, strict=True)]
+                )
+                for segment, o_s in zip(dim.layout, own, strict=True)
+            ]
+        )
+
+    def block(self, choice: Sequence[_Piece]) -> Block:
+        """Fill one block by the pieces of its dims."""
+        region = [runs(piece.at) for piece in choice]
+        worst = [
+            max(each, default=PRESERVED) for each in zip(*(p.states for p in choice), strict=True)
+        ]
+        kept = all(state == PRESERVED for state in worst)
+        written = WRITTEN in worst and not any(piece.mode for piece in choice)
+        if self.recipe is not None and self.recipe.value is not None and not written:
+            return Block(tuple(region), Value(self.recipe.value))
+        if self.recipe is not None and self.recipe.carried and kept:
+            for dim in self.recipe.carried:
+                column = plain(self.dims[dim].layout)
+                assert column is not None, "what carries units on is plain along both dims"
+                at = choice[dim].at
+                region[dim] = runs(at[np.argsort(self.partner[column[at]], kind="stable")])
+            return Block(
+                tuple(region), Value(1.0, (self.recipe.carried[0], self.recipe.carried[1]))
+            )
+        return Block(tuple(region), self._filling(choice, worst))
+
+    def _filling(self, choice: Sequence[_Piece], worst: Sequence[int]) -> Fill:
+        factor = self._factor(choice)
+        if self.source is not None and all(state == PRESERVED for state in worst):
+            index = [runs(dim.positions[p.at]) for dim, p in zip(self.dims, choice, strict=True)]
+            return Sum((Term(self.source, tuple(index), factor),))
+        if READ in worst:
+            # Where a 0 would not stay one, another parameter on the way may be 0 in its place.
+            frail = _is_frail([piece.states for piece in choice], self.uses)
+            return Own() if frail else Value(0.0)
+        if any(piece.mode == "silent" for piece in choice):
+            return Value(0.0)
+        if any(piece.mode == "level" for piece in choice):
+            return self._mean(choice, factor)
+        if self.source is None and self.uses and all(state == PRESERVED for state in worst):
+            return _identity(self.uses)
+        return Own(factor if any(use.lookups for use in self.uses) else 1.0)
+
+    def _factor(self, choice: Sequence[_Piece]) -> float:
+        if self.recipe is None:
+            return 1.0
+        shape = self.recipe.factors.shape
+        at = tuple(p.part if size > 1 else 0 for p, size in zip(choice, shape, strict=True))
+        return float(self.recipe.factors[at]) * prod(piece.share for piece in choice)
+
+    def _mean(self, choice: Sequence[_Piece], factor: float) -> Fill:
+        """Average the preserved entries of the part, if those of the other dims are preserved."""
+        (dim,) = [at for at, piece in enumerate(choice) if piece.mode == "level"][:1]
+        others = [piece for at, piece in enumerate(choice) if at != dim]
+        kept = all(state == PRESERVED for piece in others for state in piece.states)
+        if any(READ in piece.states for piece in others):
+            return Value(0.0)
+        if self.source is None or not kept or self.recipe is None:
+            return Own(factor)
+        index = [self.dims[at].positions[piece.at] for at, piece in enumerate(choice)]
+        inside = self.recipe.parts[dim] == self.recipe.parts[dim][choice[dim].at[0]]
+        known = self.dims[dim].positions[inside]
+        index[dim] = known[known >= 0]
+        mean = Reduction(dim, None, keep=True)
+        return Sum((Term(self.source, tuple(map(runs, index)), factor, (mean,)),))
 
 
 def _written(
@@ -148,26 +314,6 @@ def below(axes: Axes, members: set[Class]) -> set[Class]:
             found.add(member)
             waiting += [part for makeup in axes.made_of(member) for part in makeup.parts]
     return found
-
-
-def _filling(
-    source: str | None,
-    states: Sequence[States],
-    choice: Sequence[tuple[States, NDArray[np.int64]]],
-    dims: Sequence[Dim],
-    uses: Sequence[Use],
-) -> Fill:
-    """Decide one block by the states of its dims."""
-    worst = [max(each, default=PRESERVED) for each in zip(*states, strict=True)]
-    if source is not None and all(state == PRESERVED for state in worst):
-        index = [runs(dim.positions[at]) for dim, (_, at) in zip(dims, choice, strict=True)]
-        return Sum((Term(source, tuple(index)),))
-    if READ in worst:
-        # Where a 0 would not stay one, another parameter on the way may be 0 in its place.
-        return Own() if _is_frail(states, uses) else Value(0.0)
-    if source is None and uses and all(state == PRESERVED for state in worst):
-        return _identity(uses)
-    return Own()
 
 
 def _is_frail(states: Sequence[States], uses: Sequence[Use]) -> bool:

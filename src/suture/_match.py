@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field, replace
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suture._align import Alignment, Seat, Told, all_aligned
 from suture._axes import Class
+from suture._copies import Copies
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
 from suture._laid import laid_apart
@@ -32,6 +34,7 @@ from suture._rename import Rules
 from suture._rewired import by_overlap
 from suture._roles import Use, uses
 from suture._schema import resolve
+from suture._series import in_series
 from suture._signature import Dim, by_signature, signed, unnamed
 
 
@@ -53,6 +56,7 @@ class Match:
         notes: what was paired by order of use or by overlap.
         marks: what tells the entries of axes apart where no name does, source and target.
         placed: per dim of a shared tensor where its positions come from, if not by its units.
+        copies: which target units are copies of one another, if any are.
     """
 
     source: Units
@@ -68,6 +72,7 @@ class Match:
     notes: tuple[Note, ...] = ()
     marks: tuple[Marks, Marks] = (Marks(), Marks())
     placed: Mapping[Dim, Positions] = field(default_factory=dict)
+    copies: Copies | None = None
 
     @property
     def shared(self) -> dict[str, str]:
@@ -139,13 +144,14 @@ def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
     left = by_signature(partner, theirs, ours)
     rewired = by_overlap(partner, *left, theirs, ours, found.shared)
     tensors = found.pairs.tensors
+    serial = in_series(partner, source, target, tensors, used[1])
     same = bridge(partner, source, target, tensors, aligned)
     free = unnamed(source, names[0]), unnamed(target, names[1])
     implied = _implied(partner, same, source, target, tensors, aligned, free)
     return replace(
         found,
         partners=Partners(partner, same, implied),
-        notes=(*found.notes, *rewired.notes),
+        notes=(*found.notes, *rewired.notes, *serial),
         marks=(theirs.marks, ours.marks),
         placed=rewired.placed,
     )
@@ -205,10 +211,20 @@ def along(match: Match, at: Dim) -> Positions:
     Raises:
         MatchError: nothing tells the occurrences of a unit apart.
     """
+    if match.copies is None:
+        return _along(match, at, match.partners)
+    found = [
+        _along(match, at, replace(match.partners, partner=match.copies.partner(match.partner, one)))
+        for one in range(max(match.copies.counts.values()))
+    ]
+    return reduce(np.maximum, found)
+
+
+def _along(match: Match, at: Dim, partners: Partners) -> Positions:
     where = f"{at[0]} dim {at[1]}" if at[1] >= 0 else f"values of {at[0]}"
     return positions(
         *_layouts(*match.spelled, match.shared, at),
-        match.partners,
+        partners,
         match.aligned[at],
         where,
         lambda: groups_along(match, *at),

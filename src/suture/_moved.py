@@ -23,7 +23,11 @@ from suture._world import spread
 
 
 def moved(
-    match: Match, sides: tuple[Side, Side], outputs: Iterable[Placement], maps: Maps
+    match: Match,
+    sides: tuple[Side, Side],
+    outputs: Iterable[Placement],
+    maps: Maps,
+    kept: Iterable[tuple[int, str]],
 ) -> list[str]:
     """Find preserved entries that other features reach than before, or on other ways.
 
@@ -32,11 +36,12 @@ def moved(
         sides: both sides of it.
         outputs: where the entries of outputs sit.
         maps: per dim of a paired tensor (by its target name), where its positions come from.
+        kept: node and axis of the target along which fresh entries are not heard.
 
     Returns:
         The first dim along which a parameter reads such entries; else the outputs that hold some.
     """
-    theirs, ours = _trails(match, sides, maps)
+    theirs, ours = _trails(match, sides, maps, kept)
     if theirs.marks.full:
         return []
     pairs = match.pairs.tensors
@@ -60,10 +65,12 @@ def _differs(theirs: Trail, ours: Trail, output: Placement) -> bool:
     return bool((old != new).any())
 
 
-def _trails(match: Match, sides: tuple[Side, Side], maps: Maps) -> tuple[Trail, Trail]:
+def _trails(
+    match: Match, sides: tuple[Side, Side], maps: Maps, kept: Iterable[tuple[int, str]]
+) -> tuple[Trail, Trail]:
     pairs, seen = match.pairs.tensors, match.reach
     called = {name: name for name in pairs.values()}, pairs
-    left = unread(match, maps)
+    left = unread(match, maps, kept)
     marks = Marks(len(seen[0].features.names))
     sums = frozenset(op for side in sides for op in _sums(side.units.graph))
     theirs, ours = (

@@ -19,6 +19,7 @@ from suture._errors import PlanError, demand, near_miss
 from suture._fill import Dim, fill, preserved, runs
 from suture._graph import Graph
 from suture._group_match import Phis, check_phis, match_by_groups
+from suture._growth import Growth, growth
 from suture._interactions import interactions
 from suture._match import Match, along
 from suture._match import match as find_match
@@ -40,7 +41,9 @@ from suture._plan import (
 )
 from suture._promise import promise
 from suture._rename import Rules
+from suture._replicate import replicated
 from suture._restated import Restated, placed, restated
+from suture._side import Side, sides
 from suture._starts import Start
 from suture._values import INTEGERS
 
@@ -104,8 +107,10 @@ def plan(
         hint = "trace it first: plan(trace(source), trace(target))"
         demand(graph, Graph, PlanError(sentence, hint=hint))
     found = _matched(source, target, matcher, phi, rename)
+    found, both, grown = _grown(found)
     planner = _Planner(
         found,
+        grown,
         (
             Names.of(found.names[0], found.source.count),
             Names.of(found.names[1], found.target.count),
@@ -124,7 +129,7 @@ def plan(
         tensors,
         inputs,
         outputs,
-        (*found.notes, *told, *promise(found, tensors, inputs, outputs, planner.maps)),
+        (*found.notes, *told, *promise(found, both, grown, tensors, inputs, outputs, planner.maps)),
         tuple(source.tensor(name) for name in _names(source) if name not in taken),
     )
 
@@ -149,6 +154,20 @@ def _matched(
             raise PlanError(f"There is no matcher {matcher!r}.", known, hint)
 
 
+def _grown(match: Match) -> tuple[Match, tuple[Side, Side], Growth]:
+    """Find what growth asks for; where fresh units cannot be kept from being heard, by copies."""
+    both = sides(match)
+    grown = growth(match, both[1])
+    copied = replicated(match, both[1], grown.heard) if grown.heard else None
+    if copied is not None:
+        match, both = copied, sides(copied)
+        grown = growth(match, both[1])
+    both[0].twins = frozenset(grown.twins.nodes.values())
+    both[1].twins = frozenset(grown.twins.nodes)
+    both[1].passed, both[1].alike = grown.twins.passed, grown.alike
+    return match, both, grown
+
+
 def _names(graph: Graph) -> list[str]:
     return [*graph.parameters, *graph.buffers, *graph.unreached]
 
@@ -158,6 +177,7 @@ class _Planner:
     """Turns one match into the plan's data; maps of equal dims are found once."""
 
     match: Match
+    growth: Growth
     names: tuple[Names, Names]
     found: dict[tuple[int, int], Positions] = field(default_factory=dict)
     maps: dict[tuple[str, int], Positions] = field(default_factory=dict)
@@ -175,7 +195,8 @@ class _Planner:
             return TensorPlan(target, source, kind, blocks, (), tied, reason)
         dims = self._dims(name, target, source)
         uses = match.uses[1].get(name, ())
-        blocks = fill(other, dims, uses, match.target.axes, match.partner)
+        recipe = self.growth.recipes.get(name)
+        blocks = fill(other, dims, uses, match.target.axes, match.partner, recipe)
         return TensorPlan(target, source, kind, blocks, self._labels(name, other), tied)
 
     def _dims(self, name: str, target: Tensor, source: Tensor | None) -> list[Dim]:

@@ -8,7 +8,8 @@ way to an output that both models have; positions that hold others than before. 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from math import exp
 
 import numpy as np
 
@@ -16,18 +17,22 @@ from suture._axes import Class
 from suture._chosen import rows_told
 from suture._couple import Column, Layout, plain
 from suture._fill import preserved
+from suture._growth import Growth
 from suture._marks import keep_places
 from suture._match import Match
 from suture._moved import moved
 from suture._plan import Note, Placement, TensorPlan
 from suture._positional import may_move
-from suture._side import READ, TAPS, Side, sides
+from suture._side import READ, TAPS, Side
 from suture._strange import Maps, Spread, spreads
+from suture._twins import Twins
 from suture._world import spread
 
 
 def promise(
     match: Match,
+    sides: tuple[Side, Side],
+    grown: Growth,
     tensors: Sequence[TensorPlan],
     inputs: Sequence[Placement],
     outputs: Sequence[Placement],
@@ -37,6 +42,8 @@ def promise(
 
     Args:
         match: which unit is which.
+        sides: the source's side of it and the target's.
+        grown: what the plan does beyond copying.
         tensors: what becomes of the target's tensors.
         inputs: where the entries of inputs sit.
         outputs: where the entries of outputs sit.
@@ -45,11 +52,12 @@ def promise(
     Returns:
         Notes of every kind; the plan promises the old function if none is `inexact`.
     """
-    source, target = sides(match)
-    lost, new = spreads(match, maps)
+    source, target = sides
+    lost, new = spreads(match, maps, grown.kept)
     notes = [
-        *_mixing(target, "fresh", match),
-        *_mixing(source, "lost", match),
+        *_mixing(target, "fresh", match, grown.kept),
+        *_mixing(source, "lost", match, ()),
+        *_scaled(target, grown),
         *_unseen(match),
         *_frail(match, target, maps),
         *_lost_reads(source),
@@ -60,7 +68,7 @@ def promise(
         *_exposed(new, outputs, "new", target),
         *_other_ops(source, target, lost, new),
         *_other_constants(match, source, target),
-        *_other_sizes(source, target, lost, new),
+        *_other_sizes(source, target, new, grown.twins),
         *rows_told(match),
         *_picked(source),
         *_picked(target),
@@ -73,21 +81,35 @@ def promise(
     ]
     exact = all(note.kind != "inexact" for note in notes)
     if exact and may_move(match, maps, (*inputs, *outputs)):
-        notes += _moved(match, (source, target), outputs, maps)
+        notes += _moved(match, (source, target), outputs, maps, grown.kept)
     return tuple(dict.fromkeys(notes))
 
 
-def _mixing(side: Side, changed: str, match: Match) -> Iterator[Note]:
+def _mixing(
+    side: Side, changed: str, match: Match, kept: Collection[tuple[int, str]]
+) -> Iterator[Note]:
     """Find the axes along which changed units meet preserved ones without a parameter between."""
     for number in side.relevant:
         names = side.units.axes.names[number]
         for name, how in side.meetings(number).items():
             if how == READ or not (side.loses(names[name]) and side.keeps(names[name])):
                 continue
+            if (number, name) in kept:
+                continue
             if how == TAPS and side.units is match.target and _keeps_taps(match, names[name]):
                 continue
             reason = f"{changed} units are {how} by {side.op(number)}"
             yield Note("inexact", side.where(names[name]), reason)
+
+
+def _scaled(side: Side, grown: Growth) -> Iterator[Note]:
+    """Find where growth asks for scales that cannot all be had."""
+    for number in grown.disagree:
+        where = side.op(number) if number >= 0 else "the model"
+        yield Note("inexact", "scales", f"what growth asks for contradicts itself at {where}")
+    for number, log in grown.bounded.items():
+        reason = f"eps weighs {exp(-2 * log):.3g} times as much as before in {side.op(number)}"
+        yield Note("inexact", "eps", reason)
 
 
 def _keeps_taps(match: Match, member: Class) -> bool:
@@ -175,7 +197,9 @@ def _fresh_paths(side: Side, new: Spread) -> Iterator[Note]:
     How far new features get through a parameter that they alone reach is told apart.
     """
     nodes = side.units.graph.nodes
-    for name, use in ((name, use) for name, use in side.alone() if not new.alone(nodes[use.node])):
+    for name, use in side.alone():
+        if use.node in side.alike or new.alone(nodes[use.node]):
+            continue
         carries = any(side.keeps(member) for _, member in use.reads) or use.lookups
         if carries or (not use.reads and use.meeting is None):
             reason = f"a fresh parameter on the way to preserved units ({side.op(use.node)})"
@@ -226,27 +250,30 @@ def _other_constants(match: Match, source: Side, target: Side) -> Iterator[Note]
             yield Note("inexact", "constants", f"{op} meets another constant {shape} than before")
 
 
-def _other_sizes(source: Side, target: Side, lost: Spread, new: Spread) -> Iterator[Note]:
+def _other_sizes(source: Side, target: Side, new: Spread, twins: Twins) -> Iterator[Note]:
     """Compare how many entries meet along axes that no tensor has, such as places of a window."""
-    nodes = source.units.graph.nodes, target.units.graph.nodes
-    theirs = (number for number in source.relevant if not lost.alone(nodes[0][number]))
-    ours = (number for number in target.relevant if not new.alone(nodes[1][number]))
-    for old, number in zip(theirs, ours, strict=False):
-        untold = source.untold(old) or target.untold(number)
-        if not untold or nodes[0][old].op != nodes[1][number].op:
+    nodes = target.units.graph.nodes
+    for number in target.relevant:
+        old = twins.nodes.get(number)
+        if old is None or new.alone(nodes[number]):
             continue
-        for before, after in zip(source.met(old), target.met(number), strict=False):
-            if before.differs(after):
-                counts = (" x ".join(map(str, one.unknown or [1])) for one in (after, before))
-                told = "{} takes {} entries together, {} before".format(target.op(number), *counts)
-                yield Note("inexact", "sizes", told)
+        if source.untold(old) or target.untold(number):
+            for before, after in zip(source.met(old), target.met(number), strict=False):
+                if before.differs(after):
+                    counts = (" x ".join(map(str, one.unknown or [1])) for one in (after, before))
+                    told = f"{target.op(number)} takes {{}} entries together, {{}} before"
+                    yield Note("inexact", "sizes", told.format(*counts))
 
 
 def _moved(
-    match: Match, sides: tuple[Side, Side], outputs: Sequence[Placement], maps: Maps
+    match: Match,
+    sides: tuple[Side, Side],
+    outputs: Sequence[Placement],
+    maps: Maps,
+    kept: Collection[tuple[int, str]],
 ) -> Iterator[Note]:
     """Find what the network takes by position where other entries are than before."""
-    for where in moved(match, sides, outputs, maps) if match.reach[1].tells else ():
+    for where in moved(match, sides, outputs, maps, kept) if match.reach[1].tells else ():
         yield Note("inexact", where, "the network takes by position, and other entries are there")
 
 

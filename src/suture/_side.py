@@ -19,6 +19,7 @@ from suture._couple import Column, Units, marked, plain
 from suture._graph import Node
 from suture._match import Match
 from suture._roles import Tags, Use, has_data, tags
+from suture._twins import words
 
 
 class Met(NamedTuple):
@@ -47,6 +48,9 @@ class Side:
         uses: what ops do with the parameters.
         from_inputs: unit -> whether it is an entry of an input.
         parameters: the values that come from parameters alone.
+        twins: the nodes that the other side has too.
+        passed: node -> the operand that it leaves as it is.
+        alike: the nodes that change nothing at first.
         relevant: the nodes that lead to a shared output and give something preserved.
     """
 
@@ -56,6 +60,9 @@ class Side:
     uses: Mapping[str, tuple[Use, ...]]
     from_inputs: NDArray[np.bool_]
     parameters: Mapping[int, Tags]
+    twins: frozenset[int] = frozenset()
+    passed: Mapping[int, int] = field(default_factory=dict)
+    alike: frozenset[int] = frozenset()
     relevant: tuple[int, ...] = ()
     states: dict[Class, tuple[bool, bool, bool]] = field(default_factory=dict)
     places: dict[Class, str] = field(default_factory=dict)
@@ -104,20 +111,24 @@ class Side:
 
     def ops(self, without: Callable[[Node], bool]) -> list[str]:
         """List the ops that compute something preserved on the way to a shared output."""
-        nodes = (self.units.graph.nodes[number] for number in self.relevant)
-        names = (self.computes(node) for node in nodes if not without(node))
-        return [name for name in names if name is not None]
+        nodes = self.units.graph.nodes
+        numbers = [n for n in self.relevant if n not in self.alike and not without(nodes[n])]
+        return [name for name in map(self.computes, numbers) if name is not None]
 
-    def computes(self, node: Node) -> str | None:
+    def computes(self, number: int) -> str | None:
         """Name what a node computes; None if it moves entries, or adds or multiplies a parameter.
 
-        Those parameters are accounted for one by one: a fresh one starts as the identity.
+        Those parameters are accounted for one by one: a fresh one starts as the identity. So is the
+        number that a node multiplies by which the other side has too.
         """
+        node = self.units.graph.nodes[number]
         if all(algebra.moves for algebra in node.algebra):
             return None
         own = [value in self.parameters for value in node.inputs]
         data = [a for a, parameter in zip(node.algebra, own, strict=True) if not parameter]
         met = {a.meeting for a, parameter in zip(node.algebra, own, strict=True) if parameter}
+        said = words(node) if number in self.twins else node.settings
+        settings = f"({', '.join(said)})" if said else ""
         contracted = set(meetings(node, own).values()) - {TAPS}
         if len(data) == 1 and data[0].linear and met and met <= {"add", "mul"} and not contracted:
             return None
@@ -126,8 +137,7 @@ class Side:
             mixed = any(
                 axis.mixed for o in node.bound.inputs for d in o.dims for p in d for axis in p
             )
-            return node.op.rpartition(".")[0] if mixed else "contraction"
-        settings = f"({', '.join(node.settings)})" if node.settings else ""
+            return (node.op.rpartition(".")[0] if mixed else "contraction") + settings
         return node.op.rpartition(".")[0] + settings
 
     def alone(self) -> Iterator[tuple[str, Use]]:
@@ -153,6 +163,7 @@ class Side:
         found = (
             (self.op(number), self._constant(number, at, called))
             for number in self.relevant
+            if number not in self.alike
             for at in range(len(nodes[number].inputs))
         )
         return [(op, entries) for op, entries in found if entries is not None]

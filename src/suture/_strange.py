@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from suture._axes import Class
 from suture._couple import Units
 from suture._features import Features
+from suture._fill import preserved
 from suture._flow import ends, flow, unite
 from suture._graph import Node
 from suture._match import Match
@@ -127,17 +128,20 @@ class Spread:
         return free or (algebra.zero and value in self.silent)
 
 
-def spreads(match: Match, maps: Maps) -> tuple[Spread, Spread]:
+def spreads(
+    match: Match, maps: Maps, kept: Iterable[tuple[int, str]] = ()
+) -> tuple[Spread, Spread]:
     """See how far the features get that one side alone sees.
 
     Args:
         match: which unit is which.
         maps: per dim of a paired tensor (by its target name), where its positions come from.
+        kept: node and axis of the target along which fresh entries are not heard.
 
     Returns:
         The source's lost features, held at 0, and the target's new ones, at any value.
     """
-    left, held = unread(match, maps), set(match.source.graph.inputs.values())
+    left, held = unread(match, maps, kept), set(match.source.graph.inputs.values())
     lost_ones = Spread(match.source, 0, left[0], held)
     new_ones = Spread(match.target, 1, left[1], set())
     for strange, reach in zip((lost_ones, new_ones), match.reach, strict=True):
@@ -145,9 +149,16 @@ def spreads(match: Match, maps: Maps) -> tuple[Spread, Spread]:
     return lost_ones, new_ones
 
 
-def unread(match: Match, maps: Maps) -> tuple[Unread, Unread]:
-    """Find what parameters carry no further: what one side alone has along a dim that they read."""
+def unread(match: Match, maps: Maps, kept: Iterable[tuple[int, str]] = ()) -> tuple[Unread, Unread]:
+    """Find what is carried no further: what one side alone has along a dim that is read.
+
+    Parameters do not read it, and what is `kept` from mixing does not hear it.
+    """
     found: tuple[Unread, Unread] = {}, {}
+    for number, name in kept:
+        axes = match.target.axes
+        member = axes.find(axes.names[number][name])
+        found[1][number, member] = ~preserved(match.target.layout(member), match.partner)
     for (name, dim), came in maps.items():
         other = match.pairs.tensors[name]
         lost = np.ones(match.source.graph.tensor(other).shape[dim], np.bool_)

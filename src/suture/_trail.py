@@ -106,7 +106,9 @@ class Trail:
         reads = self._reads()
         for number, node in enumerate(self.graph.nodes):
             self._lay(node)
-            if self._data(node):
+            if number in self.side.passed:
+                self._leave(node, self.side.passed[number])
+            elif self._data(node):
                 for name, dim, member in reads.get(number, ()):
                     self.read[name, dim] += self._along(node, member)
                 self._pass(number, node)
@@ -160,8 +162,14 @@ class Trail:
         marks = [self.marks.of(row) for row in self.rows.get(table, [""])]
         return np.array(marks).reshape(-1, *(1,) * rank)
 
+    def _leave(self, node: Node, value: int) -> None:
+        """Carry on what a node leaves as it is, if anything."""
+        if value in self.carried:
+            self.carried[node.outputs[0]] = self.carried[value]
+            self.chains[node.outputs[0]] = self.chains[value]
+
     def _pass(self, number: int, node: Node) -> None:
-        op = self.side.computes(self.side.units.graph.nodes[number])
+        op = self.side.computes(number)
         chain = self._chain(node, op)
         read = {at: self._read(number, node, at, chain) for at in self._data(node)}
         laid = {at: self.laid[value] for at, value in enumerate(node.inputs) if value in self.laid}

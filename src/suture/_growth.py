@@ -1,0 +1,381 @@
+"""Growth: what a plan does beyond copying, so that the new network computes the old function.
+
+Knows the order: paths that start as the identity, what mixing ops ask of fresh units, and by which
+factors tensors must be larger; and puts what follows together, tensor by tensor. Does not know how
+blocks are made of it (`_fill`), nor what cannot be had (`_promise`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from itertools import starmap
+from math import isfinite, log, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suture._axes import Class
+from suture._balance import Balance, Gain
+from suture._fill import Recipe
+from suture._graph import Graph
+from suture._match import Match
+from suture._parts import Parts
+from suture._paths import Paths
+from suture._scales import NEAR
+from suture._side import CONTRACTED, MIXED, REDUCED, Side
+from suture._silence import Asked, Mode, Silence
+from suture._twins import Twins, factors, twins
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Growth:
+    """What a match asks for beyond copies.
+
+    Attributes:
+        recipes: tensor of the target -> what becomes of it.
+        twins: which value of the target is which of the source.
+        alike: the target's nodes that change nothing at first.
+        heard: node and axis of what mixes fresh units with preserved ones and cannot be kept from
+            it.
+        kept: node and axis of what is kept from it.
+        disagree: the nodes whose scales contradict each other.
+        bounded: node -> the logarithm of how much less its eps weighs than it did.
+    """
+
+    recipes: Mapping[str, Recipe]
+    twins: Twins
+    alike: frozenset[int]
+    heard: frozenset[tuple[int, str]]
+    kept: frozenset[tuple[int, str]]
+    disagree: tuple[int, ...]
+    bounded: Mapping[int, float]
+
+
+def growth(match: Match, side: Side) -> Growth:
+    """Find what the target of a match asks for beyond copies.
+
+    Args:
+        match: which unit is which.
+        side: the target's side of it.
+    """
+    return _Grower(match, side).run()
+
+
+@dataclass(slots=True, eq=False)
+class _Grower:
+    match: Match
+    side: Side
+    parts: Parts = field(init=False)
+    silence: Silence = field(init=False)
+    paths: Paths = field(init=False)
+    gains: dict[int, Gain] = field(default_factory=dict)
+    heard: set[tuple[int, str]] = field(default_factory=set)
+    kept: dict[tuple[int, str], float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        graph, axes = self.match.target.graph, self.match.target.axes
+        makers = {value: at for at, node in enumerate(graph.nodes) for value in node.outputs}
+        held = frozenset({*graph.parameters.values(), *graph.buffers.values()})
+        self.parts = Parts(graph, axes)
+        self.silence = Silence(self.match, self.parts, makers, held)
+        self.paths = Paths(self.match, makers, self.side.parameters)
+
+    def run(self) -> Growth:
+        """Take the steps in order."""
+        found = twins(self.match, self.paths.passes)
+        for number in self.side.relevant:
+            self._demands(number)
+        balance = self._balance(found)
+        graph = self.match.target.graph
+        values = {**graph.parameters, **graph.buffers}
+        values |= {name: values[twin] for name, twin in graph.mirrors.items()}
+        modes = self._modes()
+        unheard = self._unheard()
+        recipes = {
+            name: self._recipe(graph.mirrors.get(name, name), value, balance, modes, unheard)
+            for name, value in values.items()
+        }
+        return Growth(
+            recipes,
+            found,
+            _alike(graph, found),
+            frozenset(self.heard),
+            frozenset(self.kept),
+            tuple(balance.disagree),
+            balance.bounded,
+        )
+
+    def _demands(self, number: int) -> None:
+        """Keep a node from mixing fresh units with preserved ones, if it does."""
+        names = self.match.target.axes.names[number]
+        for name, how in self.side.meetings(number).items():
+            if how not in (MIXED, CONTRACTED, REDUCED):
+                continue
+            if self.side.keeps(names[name]) and self._atoms(names[name]):
+                log_of = self._quieten(number, name)
+                if log_of is not None:
+                    self.kept[number, name] = log_of
+                elif self.side.loses(names[name]):
+                    self.heard.add((number, name))
+
+    def _quieten(self, number: int, name: str) -> float | None:
+        """Make the fresh entries along an axis of a node unheard; give what that does to scales."""
+        node = self.match.target.graph.nodes[number]
+        member = self.match.target.axes.names[number][name]
+        grown = log(self._size(member))
+        places = [
+            (at, dim)
+            for at, operand in enumerate(node.bound.inputs)
+            for dim, parts in enumerate(operand.dims)
+            if any(axis.name == name for part in parts for axis in part)
+        ]
+        for at, dim in places:
+            algebra = node.algebra[at]
+            if algebra.normed is not None:
+                mode: Mode = "level" if algebra.normed == "mean" else "silent"
+                quiet = self._all(number, at, dim, member, mode)
+                self._hush(number, name)
+                return grown if quiet else None
+            if algebra.linear and algebra.neutral == "mean":
+                if self._all(number, at, dim, member, "level"):
+                    return 0.0
+                return -grown if self._all(number, at, dim, member, "silent") else None
+            if algebra.neutral == 0 and self._all(number, at, dim, member, "silent"):
+                return 0.0
+        return None
+
+    def _hush(self, number: int, name: str) -> None:
+        """Have what a norm gives be 0 too, so that its readers may be anything."""
+        node = self.match.target.graph.nodes[number]
+        for dim, parts in enumerate(node.bound.outputs[0].dims):
+            if any(axis.name == name for part in parts for axis in part):
+                value, member = node.outputs[0], self.match.target.axes.names[number][name]
+                self._ask(value, dim, member, "silent")
+
+    def _size(self, member: Class) -> float:
+        """Count the entries of a class over those that it had."""
+        layout = self.match.target.layout(member)
+        before = sum(prod(map(self._before, segment)) for segment in layout)
+        return self.match.target.axes.sizes[self.match.target.axes.find(member)] / before
+
+    def _before(self, column: NDArray[np.int64]) -> int:
+        """Count the entries that the source has where the target has some; 1 if none."""
+        partner = self.match.partner[column[column >= 0]]
+        atoms = np.unique(self.match.source.atom[partner[partner >= 0]])
+        known = sum(len(self.match.source.columns[atom]) for atom in atoms.tolist())
+        return known or (len(column) if (column < 0).any() else 1)
+
+    def _all(self, number: int, at: int, dim: int, member: Class, mode: Mode) -> bool:
+        """Make the fresh entries of every atom of a class so, in every cell of an operand."""
+        return self._ask(self.match.target.graph.nodes[number].inputs[at], dim, member, mode)
+
+    def _ask(self, value: int, dim: int, member: Class, mode: Mode) -> bool:
+        asked = [
+            (cell, dim, atom, mode)
+            for atom in self._atoms(member)
+            for cell in self.parts.cells(value)
+            if self.silence.has(self.parts.part(cell, dim), atom)
+        ]
+        return all(self.silence.demand(one) for one in asked)
+
+    def _fresh(self, member: Class) -> list[Class]:
+        """List the atoms of a class that have fresh entries beside preserved ones."""
+        units, partner = self.match.target, self.match.partner
+        return [
+            atom
+            for atom, column in units.columns.items()
+            if self.silence.has(member, atom) and (partner[column] == -1).any()
+        ]
+
+    def _atoms(self, member: Class) -> list[Class]:
+        """List the atoms of a class that grew or shrank, but for copies."""
+        copied = self.match.copies.counts if self.match.copies else ()
+        return [
+            atom
+            for atom, column in self.match.target.columns.items()
+            if self.silence.has(member, atom)
+            and atom not in copied
+            and ((self.match.partner[column] == -1).any() or self._before(column) > len(column))
+            and (self.match.partner[column] >= 0).any()
+        ]
+
+    def _balance(self, found: Twins) -> Balance:
+        graph, source = self.match.target.graph, self.match.source.graph
+        grown: dict[int, float] = defaultdict(float)
+        for (number, _), logarithm in self.kept.items():
+            grown[number] += logarithm
+        for number, logarithm in self._repeated().items():
+            grown[number] += logarithm
+        fixed = dict.fromkeys(graph.inputs.values(), 0.0)
+        fixed |= {graph.outputs[name]: 0.0 for name in self.match.pairs.outputs}
+        fixed |= {value: self._ratio(value, found) for value in graph.constants}
+        gains = {}
+        for number, node in enumerate(graph.nodes):
+            other = found.nodes.get(number)
+            before = () if other is None else factors(source.nodes[other])
+            by = tuple(starmap(_log_ratio, zip(factors(node), before, strict=False)))
+            given = grown.get(number, 0.0)
+            if any(by) or given:
+                normed = any(algebra.normed is not None for algebra in node.algebra)
+                gains[number] = Gain(0.0, by, given) if normed else Gain(given, by)
+        held = self.side.parameters
+        balance = Balance(graph, self.parts, held, fixed, gains)
+        balance.run([value for value in range(len(graph.values)) if value in held])
+        return balance
+
+    def _repeated(self) -> dict[int, float]:
+        """Find where copies add up: to so many times what one gave."""
+        found: dict[int, float] = defaultdict(float)
+        if self.match.copies is None:
+            return found
+        for number in self.side.relevant:
+            node, names = (
+                self.match.target.graph.nodes[number],
+                self.match.target.axes.names[number],
+            )
+            for name, how in self.side.meetings(number).items():
+                sums = any(algebra.neutral == 0 for algebra in node.algebra)
+                if how in (CONTRACTED, REDUCED) and sums:
+                    found[number] += self._times(names[name])
+        for name, uses in self.match.uses[1].items():
+            for use in uses:
+                for dim, member in use.reads:
+                    if not self._is_shared(name, dim):
+                        found[use.node] += self._times(member)
+        return found
+
+    def _times(self, member: Class) -> float:
+        """Give the logarithm of how often each entry of a class comes."""
+        counts = self.match.copies.counts.items() if self.match.copies else ()
+        return sum(log(count) for atom, count in counts if self.silence.has(member, atom))
+
+    def _is_shared(self, name: str, dim: int) -> bool:
+        """Whether all that uses a parameter reads one of its dims."""
+        uses = self.match.uses[1].get(name, ())
+        return all(any(at == dim for at, _ in use.reads) for use in uses)
+
+    def _shares(self, name: str) -> dict[int, NDArray[np.float64]]:
+        """Find the dims along which a parameter reads copies, and the share of each position."""
+        copies, found = self.match.copies, dict[int, NDArray[np.float64]]()
+        reads = {read for use in self.match.uses[1].get(name, ()) for read in use.reads}
+        for dim, member in reads if copies else ():
+            if self._times(member) and self._is_shared(name, dim):
+                layout = self.match.target.tensors[name][dim]
+                found[dim] = np.concatenate([_outer(map(self._share, s)) for s in layout])
+        return found
+
+    def _share(self, column: NDArray[np.int64]) -> NDArray[np.float64]:
+        copies, atom = self.match.copies, int(self.match.target.atom[column[0]])
+        if copies is None or atom not in copies.counts:
+            return np.ones(len(column))
+        return copies.share(column, atom)
+
+    def _ratio(self, value: int, found: Twins) -> float:
+        """Give the logarithm of a constant over its twin, if they differ by one factor."""
+        other = found.values.get(value)
+        ours = self.match.target.graph.constants.get(value)
+        theirs = self.match.source.graph.constants.get(other) if other is not None else None
+        if ours is None or theirs is None or ours.dtype.kind != "f" or ours.size != 1:
+            return 0.0
+        if theirs.size != 1:
+            return 0.0
+        return _log_ratio(float(ours.flat[0]), float(theirs.flat[0]))
+
+    def _modes(self) -> dict[int, dict[tuple[int, int], dict[Class, Mode]]]:
+        """Sort what is written by parameter, dim and part."""
+        axes = self.match.target.axes
+        found: dict[int, dict[tuple[int, int], dict[Class, Mode]]] = defaultdict(dict)
+        for (value, dim, part, atom), mode in self.silence.writes.items():
+            for at, member in enumerate(self.parts.of(axes.dims[value][dim])):
+                if member == part:
+                    found[value].setdefault((dim, at), {})[atom] = mode
+        return found
+
+    def _unheard(self) -> dict[str, dict[tuple[int, int], frozenset[Class]]]:
+        """Find where parameters read what is silent."""
+        found: dict[str, dict[tuple[int, int], frozenset[Class]]] = defaultdict(dict)
+        if not self.silence.writes:
+            return found
+        for name, uses in self.match.uses[1].items():
+            for use in uses:
+                for dim, member in use.reads - use.taps:
+                    atoms = self._fresh(member)
+                    silent = [atom for atom in atoms if self._is_silent(use.node, member, atom)]
+                    if silent:
+                        found[name][use.node, dim] = frozenset(silent)
+        return found
+
+    def _is_silent(self, number: int, member: Class, atom: Class) -> bool:
+        """Whether all data that a node reads along a class is silent."""
+        node, axes = self.match.target.graph.nodes[number], self.match.target.axes
+        asked: list[Asked] = [
+            (cell, dim, atom, "silent")
+            for value, operand in zip(node.inputs, node.bound.inputs, strict=True)
+            if value not in self.side.parameters
+            for dim, parts in enumerate(operand.dims)
+            if any(
+                axes.find(axes.names[number][axis.name]) == axes.find(member)
+                for part in parts
+                for axis in part
+            )
+            for cell in self.parts.cells(value)
+            if self.silence.has(self.parts.part(cell, dim), atom)
+        ]
+        return bool(asked) and all(self.silence.holds(one) for one in asked)
+
+    def _recipe(
+        self,
+        name: str,
+        value: int,
+        balance: Balance,
+        modes: Mapping[int, Mapping[tuple[int, int], Mapping[Class, Mode]]],
+        unheard: Mapping[str, Mapping[tuple[int, int], frozenset[Class]]],
+    ) -> Recipe:
+        axes = self.match.target.axes
+        shape = self.parts.shape(value)
+        logs = np.array([balance.factor(cell) for cell in self.parts.cells(value)])
+        factors = np.exp(np.where(np.abs(logs) < NEAR, 0.0, logs))
+        parts = tuple(
+            np.repeat(np.arange(count), [axes.sizes[p] for p in self.parts.of(dim)])
+            if count > 1
+            else np.zeros(axes.sizes[axes.find(dim)], np.int64)
+            for dim, count in zip(axes.dims[value], shape, strict=True)
+        )
+        return Recipe(
+            factors.reshape(shape),
+            parts,
+            modes.get(value, {}),
+            unheard.get(name, {}),
+            self._shares(name),
+            self.paths.valued.get(name),
+            self.paths.carried.get(name),
+        )
+
+
+def _log_ratio(one: float | None, other: float | None) -> float:
+    """Give the logarithm of a ratio of finite numbers of one sign; 0 of any other."""
+    if one is None or other is None:
+        return 0.0
+    same = isfinite(one) and isfinite(other) and one * other > 0
+    return log(one / other) if same else 0.0
+
+
+def _alike(graph: Graph, found: Twins) -> frozenset[int]:
+    """List the nodes that pass an operand on, and those of which nothing is heard."""
+    needed = {*graph.outputs.values()}
+    alike = {*found.passed}
+    for number in reversed(range(len(graph.nodes))):
+        node = graph.nodes[number]
+        if needed.isdisjoint(node.outputs):
+            alike.add(number)
+        else:
+            needed.update([found.passed[number]] if number in found.passed else node.inputs)
+    return frozenset(alike)
+
+
+def _outer(columns: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Multiply what is said of the factors of a segment, position by position."""
+    return reduce(lambda outer, inner: np.multiply.outer(outer, inner).ravel(), columns)

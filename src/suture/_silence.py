@@ -1,0 +1,269 @@
+"""Silence: which parameters must write what to fresh units, so that a mixing op does not hear them.
+
+Knows proofs. A value is *silent* along a dim if its fresh entries are 0 there, *level* if they are
+the mean of the preserved ones; either follows from what its operands are, by the algebra of the op
+that gives it, down to parameters, which can be written so. Does not know which op asks for what
+(`_demands`), nor blocks (`_fill`).
+
+Source: DESIGN of the neutral element of each mixing; for norms, LEMON (Wang et al., 2024), section
+4, widens with the mean as here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Literal
+
+from suture._algebra import Algebra
+from suture._axes import Class
+from suture._bind import BoundOperand
+from suture._fill import below
+from suture._graph import Node
+from suture._match import Match
+from suture._parts import Cell, Link, Parts
+
+Mode = Literal["silent", "level"]
+
+Asked = tuple[Cell, int, Class, Mode]
+"""That the fresh entries of an atom are so, along a dim of a cell."""
+
+Writes = dict[tuple[int, int, Class, Class], Mode]
+"""Parameter value, dim, part of the dim, atom -> what the parameter writes to fresh entries."""
+
+
+@dataclass(slots=True, eq=False)
+class Proof:
+    """What follows: other proofs, and what is written to parameters."""
+
+    rests_on: tuple[Asked, ...] = ()
+    writes: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Silence:
+    """Proofs about the target of a match, and what they make parameters write."""
+
+    match: Match
+    parts: Parts
+    makers: dict[int, int]
+    parameters: frozenset[int]
+    writes: Writes = field(default_factory=dict)
+    _done: set[Asked] = field(default_factory=set)
+    _known: dict[Asked, Proof | None] = field(default_factory=dict)
+    _atoms: dict[Class, frozenset[Class]] = field(default_factory=dict)
+
+    def has(self, member: Class, atom: Class) -> bool:
+        """Whether a class is made of an atom."""
+        axes = self.match.target.axes
+        member = axes.find(member)
+        if member not in self._atoms:
+            self._atoms[member] = frozenset(below(axes, {member}))
+        return atom in self._atoms[member]
+
+    def demand(self, asked: Asked) -> bool:
+        """Have parameters write what makes a value silent or level, if any can."""
+        for step in self._ancestors(asked):
+            self._prove(step)
+        if self._prove(asked) is None:
+            return False
+        seen = self._under(asked)
+        leaves = [one for one in seen if self._proven(one).writes]
+        if any(self.writes.get(self._written(one), one[3]) != one[3] for one in leaves):
+            return False
+        self.writes |= {self._written(one): one[3] for one in leaves}
+        self._done |= seen
+        return True
+
+    def holds(self, asked: Asked) -> bool:
+        """Whether a value is silent or level by what has been written so far."""
+        if self._prove(asked) is None:
+            return False
+        leaves = (one for one in self._under(asked) if self._proven(one).writes)
+        return all(self.writes.get(self._written(one)) == one[3] for one in leaves)
+
+    def _written(self, asked: Asked) -> tuple[int, int, Class, Class]:
+        cell, dim, atom, _ = asked
+        return cell[0], dim, self.parts.part(cell, dim), atom
+
+    def _proven(self, asked: Asked) -> Proof:
+        proof = self._known[asked]
+        assert proof is not None, "what a proof rests on is proven"
+        return proof
+
+    def _under(self, asked: Asked) -> set[Asked]:
+        """List what a proof rests on, itself included, but for what has been demanded before."""
+        seen = {asked} - self._done
+        waiting = [*seen]
+        while waiting:
+            rests_on = self._proven(waiting.pop()).rests_on
+            new = {*rests_on} - seen - self._done
+            seen |= new
+            waiting += new
+        return seen
+
+    def _ancestors(self, asked: Asked) -> list[Asked]:
+        """List what a proof may rest on, first things first, so that no proof goes deep."""
+        seen, waiting = {asked}, [asked]
+        while waiting:
+            one = waiting.pop()
+            if one in self._known:
+                continue
+            new = [other for ways in self._ways(one) for other in ways if other not in seen]
+            seen.update(new)
+            waiting += new
+        return sorted(seen)
+
+    def _prove(self, asked: Asked) -> Proof | None:
+        if asked not in self._known:
+            self._known[asked] = None
+            self._known[asked] = self._proof(asked)
+        return self._known[asked]
+
+    def _proof(self, asked: Asked) -> Proof | None:
+        if asked[0][0] in self.parameters:
+            return Proof(writes=True)
+        for way in self._ways(asked):
+            if all(self._prove(one) is not None for one in way):
+                return Proof(way)
+        return None
+
+    def _ways(self, asked: Asked) -> list[tuple[Asked, ...]]:
+        """List what each of several proofs would rest on; none if there can be none."""
+        cell, dim, atom, mode = asked
+        number = self.makers.get(cell[0])
+        if number is None or cell[0] in self.parameters:
+            return []
+        node = self.match.target.graph.nodes[number]
+        place = node.outputs.index(cell[0])
+        held = [
+            axis.name
+            for part in node.bound.outputs[place].dims[dim]
+            for axis in part
+            if self.has(self.match.target.axes.names[number][axis.name], atom)
+        ]
+        link = next(one for one in self.parts.links(number) if one.result == cell)
+        if not held:
+            return []
+        operands = self._operands(node, link, frozenset(held), atom, mode)
+        parts = node.bound.outputs[place].dims[dim]
+        others = {axis.name for part in parts for axis in part} - {*held} if len(parts) > 1 else {}
+        present = [
+            at
+            for at, cells in enumerate(link.operands)
+            if cells and (operands[at] or not _has_any(node.bound.inputs[at], others))
+        ]
+        return _ways(node, present, operands, self, asked)
+
+    def _operands(
+        self, node: Node, link: Link, axes: frozenset[str], atom: Class, mode: Mode
+    ) -> list[tuple[Asked, ...]]:
+        """Ask the same of each operand, of every cell that reaches the result."""
+        found = []
+        for operand, cells in zip(node.bound.inputs, link.operands, strict=True):
+            dims = [
+                at
+                for at, dim in enumerate(operand.dims)
+                if any(axis.name in axes for part in dim for axis in part)
+            ]
+            found.append(
+                tuple(
+                    (cell, at, atom, mode)
+                    for cell in cells
+                    for at in dims[:1]
+                    if self.has(self.parts.part(cell, at), atom)
+                )
+            )
+        return found
+
+
+def _has_any(operand: BoundOperand, axes: Collection[str]) -> bool:
+    """Whether an operand has an axis that lies beside those asked of."""
+    return any(axis.name in axes for dim in operand.dims for part in dim for axis in part)
+
+
+def _ways(
+    node: Node,
+    present: list[int],
+    operands: list[tuple[Asked, ...]],
+    knows: Silence,
+    asked: Asked,
+) -> list[tuple[Asked, ...]]:
+    """Say by the algebra of a node what its operands must be for its result to be as asked."""
+    mode = asked[3]
+    if mode == "level":
+        return _level(node, operands, knows, asked)
+    centred = _centred(node, operands, knows)
+    added = [at for at in present if node.algebra[at].meeting == "add"]
+    if any(not operands[at] for at in added):
+        return [centred] if centred else []
+    beside = tuple(one for at in added for one in operands[at])
+    rest = [at for at in present if at not in added and operands[at]]
+    if not rest:
+        others = [node.algebra[at] for at in present if at not in added]
+        whole = [beside] if added and all(algebra == Algebra() for algebra in others) else []
+        return [centred, *whole] if centred else whole
+    if any(node.algebra[at].meeting != "mul" for at in rest):
+        kept = [at for at in rest if node.algebra[at].zero or node.algebra[at].normed is not None]
+        return [_all(operands, rest, node) + beside] if len(kept) == len(rest) == 1 else []
+    data = sorted(rest, key=lambda at: node.inputs[at] in knows.parameters)
+    return [_all(operands, [at], node) + beside for at in data]
+
+
+def _all(operands: list[tuple[Asked, ...]], places: list[int], node: Node) -> tuple[Asked, ...]:
+    """Ask for 0 of operands, or for what becomes 0 when it is normed."""
+    found: list[Asked] = []
+    for at in places:
+        for cell, dim, atom, mode in operands[at]:
+            level = node.algebra[at].normed == "mean" and _is_mixed(node, at, dim)
+            found.append((cell, dim, atom, "level" if level else mode))
+    return tuple(found)
+
+
+def _is_mixed(node: Node, at: int, dim: int) -> bool:
+    return any(axis.mixed for part in node.bound.inputs[at].dims[dim] for axis in part)
+
+
+def _level(
+    node: Node, operands: list[tuple[Asked, ...]], knows: Silence, asked: Asked
+) -> list[tuple[Asked, ...]]:
+    """Ask for the mean: the result of the mean is the mean of a linear op's results."""
+    cell, dim, atom, _ = asked
+    plain = knows.match.target.axes.find(knows.parts.part(cell, dim)) == atom
+    held = [at for at, cells in enumerate(operands) if cells]
+    if not plain or not held or any(not node.algebra[at].linear for at in held):
+        return []
+    if any(_is_mixed(node, at, one[1]) for at in held for one in operands[at]):
+        return []
+    factors = [at for at in held if node.algebra[at].meeting != "add"]
+    if len(factors) > 1:
+        return []
+    return [tuple(one for at in held for one in operands[at])]
+
+
+def _centred(
+    node: Node, operands: list[tuple[Asked, ...]], knows: Silence
+) -> tuple[Asked, ...] | None:
+    """Ask for the mean where it is taken off: what is level, less its own mean, is silent."""
+    if len(operands) != 2 or sum(a.factor or 1.0 for a in node.algebra) != 0:
+        return None
+    for at, other in ((0, 1), (1, 0)):
+        mean = _mean_of(knows, node.inputs[other])
+        if operands[at] and not operands[other] and mean == node.inputs[at]:
+            return tuple((cell, dim, atom, "level") for cell, dim, atom, _ in operands[at])
+    return None
+
+
+def _mean_of(knows: Silence, value: int) -> int | None:
+    """Give the value of which another is the mean, if it is one."""
+    nodes = knows.match.target.graph.nodes
+    while value in knows.makers:
+        node = nodes[knows.makers[value]]
+        if len(node.inputs) != 1:
+            return None
+        if node.algebra[0].neutral == "mean":
+            return node.inputs[0]
+        if not node.algebra[0].moves:
+            return None
+        value = node.inputs[0]
+    return None
