@@ -58,6 +58,7 @@ class Recipe:
         shares: dim -> f64, what each position's copies are read with.
         value: the number that it starts as, if any.
         carried: its dim that is written and its dim that is read, if it carries units on.
+        centres: dim of such a kernel -> the tap at its place.
     """
 
     factors: NDArray[np.float64]
@@ -67,6 +68,7 @@ class Recipe:
     shares: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
     value: float | None = None
     carried: tuple[int, int] | None = None
+    centres: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +154,8 @@ class _Filler:
         """Cut the positions of a dim by what becomes of them."""
         dim, count = self.dims[number], max(len(self.uses), 1)
         kept = dim.positions >= 0
+        if self.recipe is not None and number in self.recipe.centres:
+            return _taps(len(kept), self.recipe.centres[number], count)
         parts = self._parts(number)
         shares = None if self.recipe is None else self.recipe.shares.get(number)
         if kept.all() and not parts.any() and shares is None:
@@ -286,6 +290,13 @@ class _Filler:
         index[dim] = known[known >= 0]
         mean = Reduction(dim, None, keep=True)
         return Sum((Term(self.source, tuple(map(runs, index)), factor, (mean,)),))
+
+
+def _taps(size: int, centre: int, uses: int) -> list[_Piece]:
+    """Cut a dim of a kernel that carries units on: the tap at its place, and the others."""
+    others = np.flatnonzero(np.arange(size) != centre)
+    pieces = [_Piece((PRESERVED,) * uses, "", 0, 1.0, np.array([centre]))]
+    return pieces + [_Piece((READ,) * uses, "", 0, 1.0, others)] * bool(len(others))
 
 
 def _written(

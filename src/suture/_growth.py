@@ -352,6 +352,7 @@ class _Grower:
             self._shares(name),
             self.paths.valued.get(name),
             self.paths.carried.get(name),
+            self.paths.centres.get(name, {}),
         )
 
 

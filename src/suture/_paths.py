@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from suture._couple import plain
+from suture._couple import Column, Units, plain
 from suture._graph import Node
 from suture._match import Match
 from suture._roles import Tags, Use
@@ -32,6 +32,7 @@ class Paths:
         valued: fresh tensor -> the number that it is.
         carried: fresh tensor -> its dim that is written and its dim that is read, of those that
             carry every unit on to its copy.
+        centres: fresh kernel -> dim -> the tap at its place.
     """
 
     match: Match
@@ -39,6 +40,7 @@ class Paths:
     held: Mapping[int, Tags]
     valued: dict[str, float] = field(default_factory=dict)
     carried: dict[str, tuple[int, int]] = field(default_factory=dict)
+    centres: dict[str, dict[int, int]] = field(default_factory=dict)
 
     def passes(self, number: int, at: int) -> bool:
         """Have a node leave an operand as it is, if fresh parameters can."""
@@ -77,29 +79,49 @@ class Paths:
         if name is None:
             return False
         uses = [use for use in self.match.uses[1].get(name, ()) if use.node == number]
-        if len(uses) != 1 or uses[0].taps or uses[0].lookups:
+        if len(uses) != 1 or uses[0].lookups:
             return False
         (use,) = uses
         if not use.reads:
             return True  # its fill is 1 by default
-        dims = self._along(name, use)
-        if dims is not None:
-            self.carried[name] = dims
-        return dims is not None
+        dims, centre = self._along(name, use), self._centre(name, use)
+        if dims is None or centre is None or not self._fits(node, at):
+            return False
+        self.carried[name], self.centres[name] = dims, centre
+        return True
+
+    def _fits(self, node: Node, at: int) -> bool:
+        """Whether the result has the operand's sizes but along what is carried on."""
+        values = self.match.target.graph.values
+        return len(values[node.inputs[at]].shape) == len(values[node.outputs[0]].shape)
+
+    def _centre(self, name: str, use: Use) -> dict[int, int] | None:
+        """Find the tap at its place along every dim of a kernel, if all have one."""
+        units, found = self.match.target, dict[int, int]()
+        for dim, _ in use.taps:
+            column = plain(units.tensors[name][dim])
+            taps = None if column is None else self.match.marks[1].taps.get(_atom(units, column))
+            if taps is None or taps.stride != 1 or 0 not in taps.offsets:
+                return None
+            found[dim] = int(np.flatnonzero(taps.offsets == 0)[0])
+        return found
 
     def _along(self, name: str, use: Use) -> tuple[int, int] | None:
         """Give the dims along which a matrix carries units on, if each has its copy."""
         units = self.match.target
-        if len(use.reads) != 1 or len(units.tensors[name]) != 2:
+        taps = {dim for dim, _ in use.taps}
+        reads = {dim for dim, _ in use.reads} - taps
+        writes = {*range(len(units.tensors[name]))} - taps - reads
+        if len(reads) != 1 or len(writes) != 1:
             return None
-        ((read, _),) = use.reads
-        columns = [plain(layout) for layout in units.tensors[name]]
+        (read,), (written,) = reads, writes
+        columns = [plain(units.tensors[name][dim]) for dim in (read, written)]
         if columns[0] is None or columns[1] is None:
             return None
-        came, went = (self.match.partner[c] for c in (columns[read], columns[1 - read]))
+        came, went = (self.match.partner[column] for column in columns if column is not None)
         kept, given = went[went >= 0], came[came >= 0]
         same = len(kept) == len(given) and np.array_equal(np.sort(kept), np.sort(given))
-        return (1 - read, read) if same and len(kept) else None
+        return (written, read) if same and len(kept) else None
 
     def _fresh(self, value: int) -> str | None:
         """Name the fresh parameter that a value is, laid out as may be."""
@@ -162,3 +184,7 @@ class Paths:
             factors = [at for at in rest if node.algebra[at].meeting == "mul"]
             names = self._any_empty(node, factors)
         return None if names is None else names | beside
+
+
+def _atom(units: Units, column: Column) -> int:
+    return int(units.atom[column[0]])

@@ -10,6 +10,7 @@ Source: Net2Net (Chen et al., 2016), section 2.3.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from suture._couple import Column, Units, plain
 from suture._plan import Note
@@ -35,25 +36,37 @@ def in_series(
     Returns:
         A note for every axis that was paired so.
     """
-    along: dict[int, tuple[int, str]] = {}
-    notes = []
+    behind: dict[int, _Behind] = {}
     for name, read, written in _layers(target, tensors, uses):
         kept = partner[read] >= 0
         came, went = int(target.atom[read[0]]), int(target.atom[written[0]])
-        if kept.any():
-            along[came] = int(source.atom[partner[read[kept]][0]]), ""
-        if came in along and came != went and (partner[written] == -1).all():
-            along[went] = along[came][0], name
+        old = int(source.atom[partner[read[kept]][0]]) if kept.any() else -1
+        if came in behind and not kept.any():
+            old = behind[came].atom
+        if old >= 0 and came != went and (partner[written] == -1).all():
+            behind[went] = _Behind(old, name, came, written)
+    notes = []
     for other, dim, column, before in _readers(source, target, tensors, uses):
-        atom = int(target.atom[column[0]])
-        if along.get(atom, (-1, ""))[1] and (partner[column] == -1).all():
-            if int(source.atom[before[0]]) != along[atom][0]:
-                continue
-            count = min(len(before), len(column))
-            partner[column[:count]] = before[:count]
-            reason = f"{along[atom][1]} lies before it: its units are those that it reads"
+        at = int(target.atom[column[0]])
+        while at in behind and (partner[behind[at].column] == -1).all():
+            if int(source.atom[before[0]]) != behind[at].atom:
+                break
+            count = min(len(before), len(behind[at].column))
+            partner[behind[at].column[:count]] = before[:count]
+            reason = f"{behind[at].layer} lies before it: its units are those that it reads"
             notes.append(Note("pairing", f"{other} dim {dim}", reason))
+            at = behind[at].before
     return notes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Behind:
+    """An axis behind a new layer: the source's atom before it, the layer, the atom it reads."""
+
+    atom: int
+    layer: str
+    before: int
+    column: Column
 
 
 def _layers(
@@ -63,11 +76,11 @@ def _layers(
     order = sorted((use.node, name) for name, each in uses.items() for use in each)
     for name in dict.fromkeys(name for _, name in order if name not in tensors):
         dims = target.tensors.get(name, ())
-        read = {dim for use in uses[name] for dim, _ in use.reads}
-        columns = [plain(layout) for layout in dims]
-        if len(dims) == 2 and len(read) == 1 and columns[0] is not None and columns[1] is not None:
-            (dim,) = read
-            came, went = columns[dim], columns[1 - dim]
+        taps = {dim for use in uses[name] for dim, _ in use.taps}
+        read = {dim for use in uses[name] for dim, _ in use.reads} - taps
+        written = {*range(len(dims))} - read - taps
+        if len(read) == len(written) == 1:
+            came, went = (plain(dims[dim]) for dim in (*read, *written))
             if came is not None and went is not None:
                 yield name, came, went
 
