@@ -173,7 +173,8 @@ class Paths:
         if value in graph.constants or not node.inputs:
             return None
         added = [at for at, algebra in enumerate(node.algebra) if algebra.meeting == "add"]
-        rest = [at for at in range(len(node.inputs)) if at not in added]
+        chosen = [at for at, operand in enumerate(node.bound.inputs) if operand.values is not None]
+        rest = [at for at in range(len(node.inputs)) if at not in (*added, *chosen)]
         beside = self._all_empty(node, added)
         if beside is None or not rest:
             return beside

@@ -40,6 +40,7 @@ def replicated(match: Match, side: Side, heard: Iterable[tuple[int, str]]) -> Ma
     found = {
         atom
         for number, name in heard
+        if any(algebra.repeats for algebra in match.target.graph.nodes[number].algebra)
         for atom in _atoms(match, names[number][name])
         if _fits(match, atom)
     }
