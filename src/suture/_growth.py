@@ -39,7 +39,7 @@ class Growth:
         twins: which value of the target is which of the source.
         alike: the target's nodes that change nothing at first.
         heard: node and axis of what mixes fresh units with preserved ones and cannot be kept from
-            it.
+            it -> the node that stands between it and what could be written otherwise, if one does.
         kept: node and axis of what is kept from it.
         disagree: the nodes whose scales contradict each other.
         bounded: node -> the logarithm of how much less its eps weighs than it did.
@@ -48,7 +48,7 @@ class Growth:
     recipes: Mapping[str, Recipe]
     twins: Twins
     alike: frozenset[int]
-    heard: frozenset[tuple[int, str]]
+    heard: Mapping[tuple[int, str], int | None]
     kept: frozenset[tuple[int, str]]
     disagree: tuple[int, ...]
     bounded: Mapping[int, float]
@@ -72,7 +72,8 @@ class _Grower:
     silence: Silence = field(init=False)
     paths: Paths = field(init=False)
     gains: dict[int, Gain] = field(default_factory=dict)
-    heard: set[tuple[int, str]] = field(default_factory=set)
+    heard: dict[tuple[int, str], int | None] = field(default_factory=dict)
+    failed: Asked | None = None
     kept: dict[tuple[int, str], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -102,7 +103,7 @@ class _Grower:
             recipes,
             found,
             _alike(graph, found),
-            frozenset(self.heard),
+            self.heard,
             frozenset(self.kept),
             tuple(balance.disagree),
             balance.bounded,
@@ -115,11 +116,16 @@ class _Grower:
             if how not in (MIXED, CONTRACTED, REDUCED):
                 continue
             if self.side.keeps(names[name]) and self._atoms(names[name]):
+                self.failed = None
                 log_of = self._quieten(number, name)
                 if log_of is not None:
                     self.kept[number, name] = log_of
                 elif self.side.loses(names[name]):
-                    self.heard.add((number, name))
+                    self.heard[number, name] = self._obstacle()
+
+    def _obstacle(self) -> int | None:
+        """Find what kept fresh entries from being unheard at last."""
+        return None if self.failed is None else self.silence.obstacle(self.failed)
 
     def _quieten(self, number: int, name: str) -> float | None:
         """Make the fresh entries along an axis of a node unheard; give what that does to scales."""
@@ -136,9 +142,10 @@ class _Grower:
             algebra = node.algebra[at]
             if algebra.normed is not None:
                 mode: Mode = "level" if algebra.normed == "mean" else "silent"
-                quiet = self._all(number, at, dim, member, mode)
+                if not self._all(number, at, dim, member, mode):
+                    return None
                 self._hush(number, name)
-                return grown if quiet else None
+                return grown
             if algebra.linear and algebra.neutral == "mean":
                 if self._all(number, at, dim, member, "level"):
                     return 0.0
@@ -179,7 +186,9 @@ class _Grower:
             for cell in self.parts.cells(value)
             if self.silence.has(self.parts.part(cell, dim), atom)
         ]
-        return all(self.silence.demand(one) for one in asked)
+        failed = next((one for one in asked if not self.silence.demand(one)), None)
+        self.failed = self.failed if failed is None else failed
+        return failed is None
 
     def _fresh(self, member: Class) -> list[Class]:
         """List the atoms of a class that have fresh entries beside preserved ones."""

@@ -55,8 +55,8 @@ def promise(
     source, target = sides
     lost, new = spreads(match, maps, grown.kept)
     notes = [
-        *_mixing(target, "fresh", match, grown.kept),
-        *_mixing(source, "lost", match, ()),
+        *_mixing(target, "fresh", match, grown),
+        *_mixing(source, "lost", match, None),
         *_scaled(target, grown),
         *_unseen(match),
         *_frail(match, target, maps),
@@ -85,21 +85,29 @@ def promise(
     return tuple(dict.fromkeys(notes))
 
 
-def _mixing(
-    side: Side, changed: str, match: Match, kept: Collection[tuple[int, str]]
-) -> Iterator[Note]:
+def _mixing(side: Side, changed: str, match: Match, grown: Growth | None) -> Iterator[Note]:
     """Find the axes along which changed units meet preserved ones without a parameter between."""
     for number in side.relevant:
         names = side.units.axes.names[number]
         for name, how in side.meetings(number).items():
             if how == READ or not (side.loses(names[name]) and side.keeps(names[name])):
                 continue
-            if (number, name) in kept:
+            if grown is not None and (number, name) in grown.kept:
                 continue
             if how == TAPS and side.units is match.target and _keeps_taps(match, names[name]):
                 continue
             reason = f"{changed} units are {how} by {side.op(number)}"
+            reason += "" if grown is None else _why(side, number, grown.heard.get((number, name)))
             yield Note("inexact", side.where(names[name]), reason)
+
+
+def _why(side: Side, number: int, obstacle: int | None) -> str:
+    """Say what keeps fresh units from being written so that a node does not hear them."""
+    if obstacle is None:
+        return ""
+    between = f"; {side.op(obstacle)} stands between it and what writes them"
+    copied = any(algebra.repeats for algebra in side.units.graph.nodes[number].algebra)
+    return between + (": exact at whole multiples alone" if copied else "")
 
 
 def _scaled(side: Side, grown: Growth) -> Iterator[Note]:

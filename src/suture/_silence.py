@@ -18,6 +18,7 @@ from typing import Literal
 from suture._algebra import Algebra
 from suture._axes import Class
 from suture._bind import BoundOperand
+from suture._couple import plain
 from suture._fill import below
 from suture._graph import Node
 from suture._match import Match
@@ -61,6 +62,11 @@ class Silence:
             self._atoms[member] = frozenset(below(axes, {member}))
         return atom in self._atoms[member]
 
+    def is_plain(self, member: Class, atom: Class) -> bool:
+        """Whether a class is an atom, but for factors of one entry."""
+        column = plain(self.match.target.layout(member))
+        return column is not None and bool((self.match.target.atom[column] == atom).all())
+
     def demand(self, asked: Asked) -> bool:
         """Have parameters write what makes a value silent or level, if any can."""
         for step in self._ancestors(asked):
@@ -74,6 +80,15 @@ class Silence:
         self.writes |= {self._written(one): one[3] for one in leaves}
         self._done |= seen
         return True
+
+    def obstacle(self, asked: Asked) -> int | None:
+        """Find the node beyond which nothing can be written so that a value is as asked."""
+        while self._prove(asked) is None:
+            ways = self._ways(asked)
+            if not ways:
+                return self.makers.get(asked[0][0])
+            asked = next(one for one in ways[0] if self._prove(one) is None)
+        return None
 
     def holds(self, asked: Asked) -> bool:
         """Whether a value is silent or level by what has been written so far."""
@@ -229,9 +244,12 @@ def _level(
 ) -> list[tuple[Asked, ...]]:
     """Ask for the mean: the result of the mean is the mean of a linear op's results."""
     cell, dim, atom, _ = asked
-    plain = knows.match.target.axes.find(knows.parts.part(cell, dim)) == atom
     held = [at for at, cells in enumerate(operands) if cells]
-    if not plain or not held or any(not node.algebra[at].linear for at in held):
+    if (
+        not knows.is_plain(knows.parts.part(cell, dim), atom)
+        or not held
+        or any(not node.algebra[at].linear for at in held)
+    ):
         return []
     if any(_is_mixed(node, at, one[1]) for at in held for one in operands[at]):
         return []
