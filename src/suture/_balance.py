@@ -45,7 +45,6 @@ class Balance:
         fixed: value -> the logarithm of its factor, where that is given.
         gains: node -> what it does by itself, where that is anything.
         scales: the unknowns.
-        disagree: the nodes whose equations cannot hold.
         bounded: the nodes whose eps means something else than before, with how much x is scaled.
     """
 
@@ -55,7 +54,6 @@ class Balance:
     fixed: Mapping[int, float]
     gains: Mapping[int, Gain]
     scales: Scales = field(default_factory=Scales)
-    disagree: list[int] = field(default_factory=list)
     bounded: dict[int, float] = field(default_factory=dict)
     _wanted: list[tuple[int, Cell, float, Cell | None]] = field(default_factory=list)
 
@@ -76,8 +74,7 @@ class Balance:
         given = [v for v in range(len(self.graph.values)) if v not in held]
         data = (cell for value in given for cell in self.parts.cells(value))
         owned = (cell for value in parameters for cell in self.parts.cells(value))
-        if not self.scales.choose(data, owned):
-            self.disagree.append(-1)
+        self.scales.choose(data, owned)
 
     def factor(self, cell: Cell) -> float:
         """Give the logarithm of a cell's factor."""
@@ -91,8 +88,8 @@ class Balance:
             self._state(number, ((cell, 1.0), (result, -1.0)), 0.0)
 
     def _state(self, number: int, form: Sequence[tuple[Cell, float]], constant: float) -> None:
-        if not self.scales.state(form, constant):
-            self.disagree.append(number)
+        if not self.scales.state(form, constant, number):
+            self.scales.failed.append(number)
 
     def _node(self, number: int, node: Node, link: Link) -> None:
         own = [

@@ -105,7 +105,7 @@ class _Grower:
             _alike(graph, found),
             self.heard,
             frozenset(self.kept),
-            tuple(balance.disagree),
+            tuple(dict.fromkeys(balance.scales.failed)),
             balance.bounded,
         )
 

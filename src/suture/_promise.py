@@ -113,8 +113,8 @@ def _why(side: Side, number: int, obstacle: int | None) -> str:
 def _scaled(side: Side, grown: Growth) -> Iterator[Note]:
     """Find where growth asks for scales that cannot all be had."""
     for number in grown.disagree:
-        where = side.op(number) if number >= 0 else "the model"
-        yield Note("inexact", "scales", f"what growth asks for contradicts itself at {where}")
+        reason = f"growth asks for factors that cannot all be had at {side.op(number)}"
+        yield Note("inexact", "scales", reason)
     for number, log in grown.bounded.items():
         reason = f"eps weighs {exp(-2 * log):.3g} times as much as before in {side.op(number)}"
         yield Note("inexact", "eps", reason)

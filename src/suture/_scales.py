@@ -26,11 +26,16 @@ Form = tuple[tuple[Cell, float], ...]
 
 @dataclass(slots=True, eq=False)
 class Scales:
-    """Logarithms of factors: each known, or a multiple of another's plus a constant."""
+    """Logarithms of factors: each known, or a multiple of another's plus a constant.
+
+    Attributes:
+        failed: who stated what cannot be.
+    """
 
     _above: dict[Cell, tuple[Cell, float, float]] = field(default_factory=dict)
     _known: dict[Cell, float] = field(default_factory=dict)
-    _open: list[tuple[Form, float]] = field(default_factory=list)
+    failed: list[int] = field(default_factory=list)
+    _open: list[tuple[Form, float, int]] = field(default_factory=list)
     _later: list[Cell] = field(default_factory=list)
 
     def root(self, cell: Cell) -> tuple[Cell, float, float]:
@@ -55,8 +60,15 @@ class Scales:
         known = self._known.get(root)
         return None if known is None else times * known + plus
 
-    def state(self, form: Iterable[tuple[Cell, float]], constant: float = 0.0) -> bool:
+    def state(
+        self, form: Iterable[tuple[Cell, float]], constant: float = 0.0, origin: int = -1
+    ) -> bool:
         """State that a sum of logarithms and a constant is 0.
+
+        Args:
+            form: the logarithms, each with its coefficient.
+            constant: what is added to them.
+            origin: who states it, told if it turns out later that it cannot be.
 
         Returns:
             Whether that can be; nothing is stated otherwise.
@@ -70,7 +82,7 @@ class Scales:
             case ((cell, factor), (other, second)):
                 self._above[other] = cell, -factor / second, -rest / second
             case _:
-                self._open.append((left, rest))
+                self._open.append((left, rest, origin))
         return True
 
     def _reduced(self, form: Iterable[tuple[Cell, float]], constant: float) -> tuple[Form, float]:
@@ -85,25 +97,24 @@ class Scales:
                 found[root] = found.get(root, 0.0) + factor * times
         return tuple((cell, f) for cell, f in found.items() if abs(f) > NEAR), constant
 
-    def close(self) -> bool:
-        """Put what is known into what is open, until nothing new follows; say if all agrees."""
-        agree, count = True, len(self._open) + 1
+    def close(self) -> None:
+        """Put what is known into what is open, until nothing new follows."""
+        count = len(self._open) + 1
         while len(self._open) < count:
             count = len(self._open)
             waiting, self._open = self._open, []
-            for form, constant in waiting:
-                agree &= self.state(form, constant)
-        return agree
+            for form, constant, origin in waiting:
+                if not self.state(form, constant, origin):
+                    self.failed.append(origin)
 
-    def choose(self, data: Iterable[Cell], parameters: Iterable[Cell]) -> bool:
-        """Leave unscaled what no equation scales: data first, in order; say if all agrees."""
-        agree = self.close()
+    def choose(self, data: Iterable[Cell], parameters: Iterable[Cell]) -> None:
+        """Leave unscaled what no equation scales: data first, in order."""
+        self.close()
         for cells in (self._later, data, parameters):
             for cell in cells:
                 if self.value(cell) is None:
-                    agree &= self.state(((cell, 1.0),))
-                    agree &= self.close() if self._open else True
-        return agree
+                    self.state(((cell, 1.0),))
+                    self.close()
 
     def prefer(self, cell: Cell) -> None:
         """Leave what this one is a multiple of by now unscaled, if there is a choice."""
