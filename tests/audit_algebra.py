@@ -38,7 +38,7 @@ from audit_case import (
 )
 from audit_claims import names
 from audit_experiment import REFUSALS, real
-from audit_scales import has_degree, is_normed, is_times, repeats
+from audit_scales import has_degree, is_normed, is_thinned, is_times, repeats
 from audit_symmetry import is_symmetric
 from suture._algebra import Algebra
 from suture._bind import Bound, BoundOperand
@@ -46,7 +46,7 @@ from suture._spec import Axis
 
 NEUTRAL = ("neutral=0", "neutral=1", "neutral=-inf", "neutral=inf", "neutral=mean")
 WORDS = ("linear", "zero", "idempotent", "add", "mul", "moves", *NEUTRAL)
-SAID = ("degree", "factor", "times", "shift", "normed", "repeats")
+SAID = ("degree", "factor", "times", "shift", "thinned", "normed", "repeats")
 """Words that need not be said where they hold; what is said must hold."""
 
 
@@ -122,6 +122,7 @@ def words(stated: Algebra) -> set[str]:
         "factor": stated.factor,
         "times": stated.times,
         "shift": stated.shift,
+        "thinned": stated.thinned,
         "normed": stated.normed,
     }
     said_with = {_spelled(word, value) for word, value in valued.items() if value is not None}
@@ -180,6 +181,8 @@ def _valued(case: Case, name: str, value: str) -> bool | None:
             return equal(
                 first_result(case, {}), real(case.run.operands[case.operand]) + float(value)
             )
+        case "thinned":
+            return is_thinned(case, float(value))
         case "times":
             return is_times(case, float(value))
         case "normed":

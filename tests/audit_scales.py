@@ -33,6 +33,22 @@ def is_times(case: Case, times: float) -> bool:
     return equal(first_result(case, held), times * real(alone.outputs(operands)[0]))
 
 
+def is_thinned(case: Case, power: float) -> bool | None:
+    """Let one entry along the reduced axis be the mean of the others, and compare without it."""
+    operand, named = case.run.operands[case.operand], case.run.named
+    given = named.get("correction", named.get("unbiased", True))
+    less = 1.0 if given is None else float(given)
+    gone = {axis.name for dim in case.bound.outputs[0].dims for part in dim for axis in part}
+    dims = enumerate(case.bound.inputs[case.operand].dims)
+    (dim,) = [at for at, each in dims if each[0] and each[0][0].name not in gone]
+    size = operand.shape[dim]
+    if size - 1 - less <= 0:
+        return None
+    filled = first_result(case, {case.operand: filled_in(operand, dim, 0, "mean")})
+    fewer = first_result(case, {case.operand: without(operand, dim, 0)})
+    return equal(filled, ((size - 1 - less) / (size - less)) ** power * fewer)
+
+
 def is_normed(case: Case, value: str) -> bool | None:
     """Let one entry along a mixed axis be what is new, and compare with its removal."""
     held = at_rest(case)

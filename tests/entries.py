@@ -26,7 +26,8 @@ def same(ones: dict[str, Tensor], others: dict[str, Tensor]) -> None:
 def restored(ones: dict[str, Tensor], others: dict[str, Tensor], *plans: Plan) -> None:
     """Require the same bits, to rounding where some plan scales; no factor is but rounding."""
     assert ones.keys() == others.keys()
-    scaled = {tensor.target.name for plan in plans for tensor in plan.tensors if scales(tensor)}
+    tensors = (tensor for plan in plans for tensor in plan.tensors if scales(tensor))
+    scaled = {name for tensor in tensors for name in (tensor.target.name, *tensor.tied)}
     changed = [
         name
         for name, one in ones.items()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from hypothesis import strategies as st
@@ -191,22 +191,29 @@ def placements(draw: st.DrawFn, name: str) -> Placement:
     return Placement(name, source, tensor, dims, values, labels)
 
 
-notes = st.builds(
-    Note, st.sampled_from(["inexact", "condition", "pairing", "cast"]), names, st.text(max_size=9)
-)
+Kind = Literal["inexact", "approximate", "bound", "condition", "pairing", "cast"]
+kinds: st.SearchStrategy[Kind] = st.sampled_from(get_args(Kind))
+
+
+@st.composite
+def notes(draw: st.DrawFn, outputs: tuple[Placement, ...]) -> Note:
+    """Draw a note on some outputs, or on all."""
+    named = tuple(one.name for one in outputs if draw(st.booleans()))
+    return Note(draw(kinds), draw(names), draw(st.text(max_size=9)), named)
 
 
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     """Draw a whole plan."""
     drawn = [draw(tensor_plans(f"layer.{i}.weight")) for i in range(draw(st.integers(1, 3)))]
+    outputs = tuple(draw(placements(f"out{i}")) for i in range(draw(st.integers(0, 2))))
     return Plan(
         source=draw(st.text("0123456789abcdef", min_size=4)),
         target="b2",
         tensors=tuple(tensor for tensor, _ in drawn),
         inputs=tuple(draw(placements(f"in{i}")) for i in range(draw(st.integers(0, 1)))),
-        outputs=tuple(draw(placements(f"out{i}")) for i in range(draw(st.integers(0, 1)))),
-        notes=tuple(draw(st.lists(notes, max_size=2))),
+        outputs=outputs,
+        notes=tuple(draw(st.lists(notes(outputs), max_size=2))),
         unpaired=tuple(tensor for _, unpaired in drawn for tensor in unpaired),
     )
 

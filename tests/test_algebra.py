@@ -54,7 +54,7 @@ def test_what_is_no_algebra_is_refused(words: str) -> None:
     assert str(refusal.value) == (
         f"{words!r} is not an algebra.\n"
         "  words    linear, zero, idempotent, add, mul, moves, repeats, neutral=…, degree=…, "
-        "factor=…, times=…, shift=…, unit=…, normed=…"
+        "factor=…, times=…, shift=…, unit=…, thinned=…, less=…, normed=…"
     )
 
 

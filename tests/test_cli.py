@@ -322,3 +322,13 @@ def test_colours_only_where_they_are_wanted(run: Suture, tmp_path: Path) -> None
     assert "\x1b[33m  ~ input\x1b[0m" in forced.stdout
     colourless = suture_command("show", file, FORCE_COLOR="1", TERM="xterm-256color", NO_COLOR="1")
     assert not re.search(r"\x1b\[[\d;]*3\d", colourless.stdout)
+
+
+def test_a_policy(run: Suture) -> None:
+    """It goes on to the next command, and a word that is none is refused."""
+    result = run("plan", "models.py:old", "models.py:new", "--fill", "zeros")
+    assert result.exit_code == 0
+    assert "--fill zeros" in result.stderr
+    wrong = run("plan", "models.py:old", "models.py:new", "--fill", "zero")
+    assert wrong.exit_code == 2
+    assert "There is no fill 'zero'." in wrong.stderr

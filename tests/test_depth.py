@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 import suture
 from dota import generic
@@ -31,7 +33,7 @@ def convolved(*middle: nn.Module, width: int = 5) -> Subject:
     return subject(nn.Sequential(*layers), torch.randn(2, 3, 6, 7))
 
 
-def subject(model: nn.Module, x: torch.Tensor) -> Subject:
+def subject(model: nn.Module, x: Tensor) -> Subject:
     model.double().eval()
     generic(model, 1 + len(model.state_dict()))
     return Subject(model, (x.double(),))
@@ -80,8 +82,8 @@ class Block(nn.Module):
         self.norm, self.last = nn.LayerNorm(width), nn.Linear(hidden, width)
         self.first = nn.Linear(width, hidden)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        added: torch.Tensor = self.last(torch.tanh(self.first(self.norm(x))))
+    def forward(self, x: Tensor) -> Tensor:
+        added: Tensor = self.last(torch.tanh(self.first(self.norm(x))))
         return x + added
 
 
@@ -100,6 +102,70 @@ def test_residual_blocks(width: int, depth: int) -> None:
     plan = suture.transfer(source, target, rename=rename)
     assert plan.exact
     assert suture.verify(plan, source, target).max_rel_diff < ROUNDING
+
+
+class Gated(nn.Module):
+    """A hidden layer, and a gate that multiplies it."""
+
+    def __init__(self, opens: Callable[[Tensor], Tensor] | None) -> None:
+        super().__init__()
+        self.opens, self.into, self.out = opens, nn.Linear(3, 6), nn.Linear(6, 2)
+        if opens is not None:
+            self.gate = nn.Linear(3, 6)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.tanh(self.into(x))
+        read: Tensor = self.out(y if self.opens is None else y * self.opens(self.gate(x)))
+        return read
+
+
+@pytest.mark.parametrize(
+    ("opens", "exact"),
+    [(lambda y: y, True), (lambda y: y + 1, True), (torch.sigmoid, False)],
+    ids=["linear", "beside 1", "sigmoid"],
+)
+def test_a_new_gate(opens: Callable[[Tensor], Tensor], exact: bool) -> None:
+    """A gate begins open, if a number makes it so: no sigmoid is ever 1."""
+    source, target = (subject(Gated(one), torch.randn(5, 3)) for one in (None, opens))
+    plan = suture.transfer(source, target)
+    assert plan.exact == exact
+    assert (suture.verify(plan, source, target).max_rel_diff < ROUNDING) == exact
+
+
+class Joined(nn.Module):
+    """Two layers laid end to end, normed as one."""
+
+    def __init__(self, *widths: int) -> None:
+        super().__init__()
+        self.one, self.other = (nn.Linear(3, width) for width in widths)
+        self.norm, self.out = nn.LayerNorm(sum(widths)), nn.Linear(sum(widths), 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        read: Tensor = self.out(self.norm(torch.cat([self.one(x), self.other(x)], -1)))
+        return read
+
+
+@pytest.mark.parametrize("widths", [(7, 5), (4, 7), (6, 9)])
+def test_parts_that_one_norm_hears(widths: tuple[int, int]) -> None:
+    """The mean of one part is not that of all: nothing is promised."""
+    plan, apart = carried(*(subject(Joined(*each), torch.randn(5, 3)) for each in ((4, 5), widths)))
+    assert not plan.exact
+    assert apart > 1e-3
+
+
+def test_channels_normed_in_groups() -> None:
+    """Whole multiples of the channels of a group are copies; others are refused."""
+
+    def net(width: int) -> Subject:
+        layers = nn.Conv2d(3, width, 3), nn.GroupNorm(2, width), nn.ReLU(), nn.Conv2d(width, 4, 3)
+        return subject(nn.Sequential(*layers), torch.randn(2, 3, 8, 9))
+
+    plan, apart = carried(net(6), net(12))
+    assert plan.exact
+    assert apart < ROUNDING
+    plan, apart = carried(net(6), net(8))
+    assert not plan.exact
+    assert apart > 1e-3
 
 
 def test_a_layer_that_is_gone() -> None:

@@ -9,10 +9,11 @@ import pytest
 import suture
 
 NAMES = """
-Affine Algebra Bias Categorical CopyOf CoupleError Described Explanation Graph Group Interactions
-Match MatchError MeanOfOld OwnInit Pick Plan PlanError Report RuleError Schema SchemaError Spec
-SpecError Subject SutureError TensorArgument TraceError Units UnknownOpError VerifyError Window
-apply couple explain gradient_interactions interactions match parse plan rule trace transfer verify
+Affine Algebra Bias Categorical CopyOf CoupleError Described Exactness Explanation Graph Group
+Interactions Match MatchError MeanOfOld OwnInit Pick Plan PlanError Policy Report RuleError Schema
+SchemaError Spec SpecError Subject SutureError TensorArgument TraceError Units UnknownOpError
+VerifyError Window apply couple explain gradient_interactions interactions match parse plan rule
+trace transfer verify
 """
 
 SIGNATURES = """
@@ -21,6 +22,8 @@ Bias(value: float = 0.0)
 Categorical(names: Iterable[str])
 CopyOf(name: str)
 Described(spec: str, algebra: str | None = None, sizes: Mapping[str, int], picks: tuple[Pick, ...] = (), windows: tuple[Window, ...] = ())
+Exactness(output: str, level: Level, reasons: tuple[Note, ...] = ())
+Policy(name: Word = exact, scale: float = 1.0, starts: Mapping[str, Start])
 Schema(inputs: Mapping[str, Labels], outputs: Mapping[str, Labels], state: Mapping[str, str])
 Subject(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, schema: Schema | None = None, call: Callable[..., Any] | None = None, mirror: Mapping[str, str], concrete: Sequence[str] = ())
 SutureError(sentence: str, facts: Iterable[tuple[str, str]] = (), hint: str | None = None)
@@ -29,19 +32,19 @@ couple(graph: Graph) -> Units
 explain(graph: Graph, name: str) -> Explanation
 gradient_interactions(source: Subject, init: Literal[positive, random] = positive, pooling: Literal[average, max] = average, saturation: Literal[normalised, raw] = normalised, features: Sequence[str] | None = None, seed: int = 0) -> Interactions
 interactions(graph: Graph) -> Interactions
-match(source: Units, target: Units, rename: Rules | None = None) -> Match
+match(source: Units, target: Units, rename: Rules | None = None, keep: Keep | None = None) -> Match
 parse(text: str) -> Spec
-plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None, *, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Mapping[str, Start] = exact) -> Plan
+plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None, *, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Policy | Mapping[str, Start] = exact, keep: Keep | None = None) -> Plan
 rule(ops: object, spec: str | None = None, algebra: str = '') -> Any
 trace(subject: Subject) -> Graph
-transfer(source: Subject, target: Subject, rename: Rules | None = None, *, generic: int | None = None, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Mapping[str, Start] = exact) -> Plan
+transfer(source: Subject, target: Subject, rename: Rules | None = None, *, generic: int | None = None, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Policy | Mapping[str, Start] = exact, keep: Keep | None = None) -> Plan
 verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None, generic: int | None = None) -> Report
 """  # noqa: E501  (one a line)
 
 ATTRIBUTES = {
     "Explanation": "axes dims kind mirror reached tensor tied to_json values",
     "Interactions": "features groups interactions mask parameters sets total touched unreached",
-    "Plan": "exact from_json inputs notes outputs source target tensors to_json unpaired",
+    "Plan": "exact exactness from_json inputs notes outputs source target tensors to_json unpaired",
     "Report": (
         "apart equal generic generic_states held held_at left_out max_abs_diff max_rel_diff "
         "outputs parted states"

@@ -152,7 +152,7 @@ def test_a_mean_that_is_gone() -> None:
     assert not plan.exact
     assert measured(plan, source, target) < ROUNDING
     assert reasons(plan)[0] == (
-        "inexact",
+        "approximate",
         "x.b",
         "is gone: approximate, exact where it is its mean 1.3",
     )

@@ -222,8 +222,9 @@ def test_constants_that_nothing_writes() -> None:
 
 
 def test_a_policy_by_name() -> None:
-    """There is one so far."""
+    """It may be said outright."""
     assert suture.transfer(policy(OLD, 4), policy(NEW, 6), fill="exact").exact
     assert refused("exakt") == (
-        "There is no fill 'exakt'.\n  known    exact\n\nhint: did you mean 'exact'?"
+        "There is no fill 'exakt'.\n  known    exact, own, zeros, replicate\n\n"
+        "hint: did you mean 'exact'?"
     )

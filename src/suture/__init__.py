@@ -28,8 +28,9 @@ from suture._graph import Graph
 from suture._interactions import interactions
 from suture._match import Match, match
 from suture._phi import Group, Interactions
-from suture._plan import Affine, Plan
+from suture._plan import Affine, Exactness, Plan
 from suture._planning import plan
+from suture._policies import Policy
 from suture._report import Report
 from suture._rule import Described, TensorArgument, rule
 from suture._schema import Categorical, Schema
@@ -49,6 +50,7 @@ __all__ = [
     "CopyOf",
     "CoupleError",
     "Described",
+    "Exactness",
     "Explanation",
     "Graph",
     "Group",
@@ -60,6 +62,7 @@ __all__ = [
     "Pick",
     "Plan",
     "PlanError",
+    "Policy",
     "Report",
     "RuleError",
     "Schema",

@@ -17,6 +17,8 @@ Knows the words. Does not know any op, nor how a fill uses them.
 | `shift=c` | f(x) = x + c |
 | `normed=c` | m entries for n on the mixed axis, the new ones c: all times sqrt(m / n), so is f |
 | `unit=c` | with every operand of which this is said at its c, the op gives the other one back |
+| `thinned=p` | m entries for n on the reduced axis, the new ones the mean: (n / m)^p times f |
+| `less=c` | of that, c are not counted: ((n - c) / (m - c))^p times f |
 | `repeats` | all entries k times along the mixed axes: the same f, k times |
 
 c is a number, `-inf`, `inf`, or `mean`: that of the other entries. What is added to one operand and
@@ -45,6 +47,8 @@ VALUED = {
     "times": _REAL,
     "shift": _REAL,
     "unit": _REAL,
+    "thinned": _REAL,
+    "less": _REAL,
     "normed": re.compile(r"0|mean"),
 }
 """Words that are said with a value, and how it is written."""
@@ -65,6 +69,8 @@ class Algebra:
     times: float | None = None
     shift: float | None = None
     unit: float | None = None
+    thinned: float | None = None
+    less: float = 0.0
     normed: Neutral | None = None
     repeats: bool = False
 
@@ -106,6 +112,8 @@ def algebra(words: str) -> Algebra:
         times=_number(valued.get("times")),
         shift=_number(valued.get("shift")),
         unit=_number(valued.get("unit")),
+        thinned=_number(valued.get("thinned")),
+        less=_number(valued.get("less")) or 0.0,
         normed=_neutral(valued.get("normed")),
         repeats="repeats" in said,
     )

@@ -83,7 +83,8 @@ class Balance:
     def _want(self, number: int, cell: Cell, wanted: float, result: Cell | None) -> None:
         """State what an eps asks for, if nothing says otherwise; else let it pass, and note it."""
         if not self.scales.state(((cell, 1.0),), -wanted):
-            self.bounded[number] = self.factor(cell) - wanted
+            # A norm is given what has the variance, not the variance itself.
+            self.bounded[number] = (self.factor(cell) - wanted) * (2 if result is None else 1)
         if result is not None:
             self._state(number, ((cell, 1.0), (result, -1.0)), 0.0)
 

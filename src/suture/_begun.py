@@ -18,24 +18,8 @@ from suture._plan import Block, Label, Own, Placement, TensorPlan, Value
 from suture._roles import Use
 from suture._starts import Bias, CopyOf, MeanOfOld, OwnInit, Start, averaged, copied, filled
 
-POLICIES = ("exact",)
-
 Named = dict[str, tuple[Placement, Label]]
 """Full name -> where it stands."""
-
-
-def starts(fill: str | Mapping[str, Start]) -> Mapping[str, Start]:
-    """Give what is said of single entries.
-
-    Raises:
-        PlanError: a word that is no policy.
-    """
-    if not isinstance(fill, str):
-        return fill
-    if fill not in POLICIES:
-        known = [("known", ", ".join(POLICIES))]
-        raise PlanError(f"There is no fill {fill!r}.", known, near_miss(fill, POLICIES))
-    return {}
 
 
 def begun(

@@ -169,6 +169,14 @@ def plan(
             help="Undo that a feature is scale x the old one + shift; may be repeated.",
         ),
     ] = None,
+    fill: Annotated[
+        str,
+        typer.Option(
+            "--fill",
+            metavar="POLICY",
+            help="How what is fresh begins: exact, own, zeros or replicate.",
+        ),
+    ] = "exact",
     as_json: AsJson = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output.")] = False,
 ) -> None:
@@ -181,13 +189,14 @@ def plan(
             "rescaled": options.affines(rescaled or []),
         }
         said |= {"constants": options.numbers("constant", constant or [])}
-        said |= {"means": options.numbers("mean", mean or [])}
+        said |= {"means": options.numbers("mean", mean or []), "fill": fill}
         made = suture.plan(suture.trace(load(source)), suture.trace(load(target)), **said)
         if output is not None:
             _write(output, made)
     _show(made, as_json)
     if output is None:
         given = {"rename": rename, "constant": constant, "mean": mean, "rescaled": rescaled}
+        given |= {"fill": [fill] if fill != "exact" else None}
         words = [
             word
             for name, each in given.items()

@@ -21,18 +21,22 @@ class Copies:
 
     Attributes:
         number: target unit -> which copy it is; -1 where it is none.
-        counts: atom -> how often each of its source's units comes.
+        often: target unit -> how often its source unit comes.
+        atoms: the axes that have copies.
+        counts: those along which every unit comes equally often -> how often.
     """
 
     number: Column
+    often: Column
+    atoms: frozenset[Class]
     counts: dict[Class, int]
 
     def partner(self, partner: Column, copy: int) -> Column:
         """Give the partners of one copy of every unit alone."""
         return np.where((self.number == copy) | (self.number == -1), partner, -1)
 
-    def share(self, units: Column, atom: Class) -> NDArray[np.float64]:
-        """Give the share of each unit of an atom: j + 1 of 1 + 2 + ... for copy j."""
-        count = self.counts[atom]
-        found: NDArray[np.float64] = (self.number[units] + 1) / (count * (count + 1) / 2)
-        return found
+    def share(self, units: Column) -> NDArray[np.float64]:
+        """Give the share of each unit: j + 1 of 1 + 2 + ... for copy j, 1 of what is no copy."""
+        count, number = self.often[units], self.number[units]
+        shares = (number + 1) / (count * (count + 1) / 2)
+        return np.where((units < 0) | (number < 0), 1.0, shares)

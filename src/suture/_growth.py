@@ -8,26 +8,27 @@ blocks are made of it (`_fill`), nor what cannot be had (`_promise`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial
 from itertools import starmap
 from math import isfinite, log, prod
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suture._algebra import Algebra
 from suture._axes import Class
 from suture._balance import Balance, Gain
 from suture._fill import Recipe
-from suture._graph import Graph
 from suture._match import Match
 from suture._parts import Parts
 from suture._paths import Paths
 from suture._scales import NEAR
+from suture._shares import repeated, shares
 from suture._side import CONTRACTED, MIXED, REDUCED, Side
 from suture._silence import Asked, Mode, Silence
-from suture._twins import Twins, factors, twins
+from suture._twins import Twins, alike, factors, twins
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,8 +42,9 @@ class Growth:
         heard: node and axis of what mixes fresh units with preserved ones and cannot be kept from
             it -> the node that stands between it and what could be written otherwise, if one does.
         kept: node and axis of what is kept from it.
+        loud: node and axis of what reads fresh units by a table that must write them too.
         disagree: the nodes whose scales contradict each other.
-        bounded: node -> the logarithm of how much less its eps weighs than it did.
+        bounded: node -> the logarithm of how much less its eps weighs beside the variance.
     """
 
     recipes: Mapping[str, Recipe]
@@ -50,6 +52,7 @@ class Growth:
     alike: frozenset[int]
     heard: Mapping[tuple[int, str], int | None]
     kept: frozenset[tuple[int, str]]
+    loud: frozenset[tuple[int, Class]]
     disagree: tuple[int, ...]
     bounded: Mapping[int, float]
 
@@ -75,6 +78,7 @@ class _Grower:
     heard: dict[tuple[int, str], int | None] = field(default_factory=dict)
     failed: Asked | None = None
     kept: dict[tuple[int, str], float] = field(default_factory=dict)
+    loud: set[tuple[int, Class]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         graph, axes = self.match.target.graph, self.match.target.axes
@@ -89,6 +93,7 @@ class _Grower:
         found = twins(self.match, self.paths.passes)
         for number in self.side.relevant:
             self._demands(number)
+        self._read_back()
         balance = self._balance(found)
         graph = self.match.target.graph
         values = {**graph.parameters, **graph.buffers}
@@ -102,9 +107,10 @@ class _Grower:
         return Growth(
             recipes,
             found,
-            _alike(graph, found),
+            alike(graph, found),
             self.heard,
             frozenset(self.kept),
+            frozenset(self.loud),
             tuple(dict.fromkeys(balance.scales.failed)),
             balance.bounded,
         )
@@ -131,7 +137,8 @@ class _Grower:
         """Make the fresh entries along an axis of a node unheard; give what that does to scales."""
         node = self.match.target.graph.nodes[number]
         member = self.match.target.axes.names[number][name]
-        grown = log(self._size(member))
+        before, after = self._counts(member)
+        grown = log(after / before)
         places = [
             (at, dim)
             for at, operand in enumerate(node.bound.inputs)
@@ -150,6 +157,9 @@ class _Grower:
                 if self._all(number, at, dim, member, "level"):
                     return 0.0
                 return -grown if self._all(number, at, dim, member, "silent") else None
+            if algebra.thinned is not None:
+                quiet = self._all(number, at, dim, member, "level")
+                return self._thinned(member, algebra) if quiet else None
             if algebra.neutral == 0 and self._all(number, at, dim, member, "silent"):
                 return 0.0
         return None
@@ -162,11 +172,28 @@ class _Grower:
                 value, member = node.outputs[0], self.match.target.axes.names[number][name]
                 self._ask(value, dim, member, "silent")
 
-    def _size(self, member: Class) -> float:
-        """Count the entries of a class over those that it had."""
+    def _read_back(self) -> None:
+        """Have 0 be what a table reads where it also writes a mean, as a tied head does."""
+        values = self.match.target.graph.parameters
+        level = {(at, dim, a) for (at, dim, _, a), m in self.silence.writes.items() if m == "level"}
+        for name, uses in self.match.uses[1].items() if level else ():
+            for use in uses:
+                for dim, member in use.reads - use.taps:
+                    atoms = [a for a in self._fresh(member) if (values.get(name), dim, a) in level]
+                    asked = [one for a in atoms for one in self._data(use.node, member, a)]
+                    if not all(self.silence.demand(one) for one in asked):
+                        self.loud.add((use.node, member))
+
+    def _thinned(self, member: Class, algebra: Algebra) -> float | None:
+        """Give what entries at the mean do to a spread around it."""
+        before, after = (count - algebra.less for count in self._counts(member))
+        return (algebra.thinned or 0.0) * log(before / after) if min(before, after) > 0 else None
+
+    def _counts(self, member: Class) -> tuple[int, int]:
+        """Count the entries that a class had, and those that it has."""
         layout = self.match.target.layout(member)
         before = sum(prod(map(self._before, segment)) for segment in layout)
-        return self.match.target.axes.sizes[self.match.target.axes.find(member)] / before
+        return before, self.match.target.axes.sizes[self.match.target.axes.find(member)]
 
     def _before(self, column: NDArray[np.int64]) -> int:
         """Count the entries that the source has where the target has some; 1 if none."""
@@ -180,6 +207,11 @@ class _Grower:
         return self._ask(self.match.target.graph.nodes[number].inputs[at], dim, member, mode)
 
     def _ask(self, value: int, dim: int, member: Class, mode: Mode) -> bool:
+        # The mean of one part is not that of all.
+        if mode == "level" and not all(
+            map(partial(self.silence.is_plain, member), self._atoms(member))
+        ):
+            return False
         asked = [
             (cell, dim, atom, mode)
             for atom in self._atoms(member)
@@ -201,7 +233,7 @@ class _Grower:
 
     def _atoms(self, member: Class) -> list[Class]:
         """List the atoms of a class that grew or shrank, but for copies."""
-        copied = self.match.copies.counts if self.match.copies else ()
+        copied = self.match.copies.atoms if self.match.copies else ()
         return [
             atom
             for atom, column in self.match.target.columns.items()
@@ -216,7 +248,7 @@ class _Grower:
         grown: dict[int, float] = defaultdict(float)
         for (number, _), logarithm in self.kept.items():
             grown[number] += logarithm
-        for number, logarithm in self._repeated().items():
+        for number, logarithm in repeated(self.match, self.side).items():
             grown[number] += logarithm
         fixed = dict.fromkeys(graph.inputs.values(), 0.0)
         fixed |= {graph.outputs[name]: 0.0 for name in self.match.pairs.outputs}
@@ -234,53 +266,6 @@ class _Grower:
         balance = Balance(graph, self.parts, held, fixed, gains)
         balance.run([value for value in range(len(graph.values)) if value in held])
         return balance
-
-    def _repeated(self) -> dict[int, float]:
-        """Find where copies add up: to so many times what one gave."""
-        found: dict[int, float] = defaultdict(float)
-        if self.match.copies is None:
-            return found
-        for number in self.side.relevant:
-            node, names = (
-                self.match.target.graph.nodes[number],
-                self.match.target.axes.names[number],
-            )
-            for name, how in self.side.meetings(number).items():
-                sums = any(algebra.neutral == 0 for algebra in node.algebra)
-                if how in (CONTRACTED, REDUCED) and sums:
-                    found[number] += self._times(names[name])
-        for name, uses in self.match.uses[1].items():
-            for use in uses:
-                for dim, member in use.reads:
-                    if not self._is_shared(name, dim):
-                        found[use.node] += self._times(member)
-        return found
-
-    def _times(self, member: Class) -> float:
-        """Give the logarithm of how often each entry of a class comes."""
-        counts = self.match.copies.counts.items() if self.match.copies else ()
-        return sum(log(count) for atom, count in counts if self.silence.has(member, atom))
-
-    def _is_shared(self, name: str, dim: int) -> bool:
-        """Whether all that uses a parameter reads one of its dims."""
-        uses = self.match.uses[1].get(name, ())
-        return all(any(at == dim for at, _ in use.reads) for use in uses)
-
-    def _shares(self, name: str) -> dict[int, NDArray[np.float64]]:
-        """Find the dims along which a parameter reads copies, and the share of each position."""
-        copies, found = self.match.copies, dict[int, NDArray[np.float64]]()
-        reads = {read for use in self.match.uses[1].get(name, ()) for read in use.reads}
-        for dim, member in reads if copies else ():
-            if self._times(member) and self._is_shared(name, dim):
-                layout = self.match.target.tensors[name][dim]
-                found[dim] = np.concatenate([_outer(map(self._share, s)) for s in layout])
-        return found
-
-    def _share(self, column: NDArray[np.int64]) -> NDArray[np.float64]:
-        copies, atom = self.match.copies, int(self.match.target.atom[column[0]])
-        if copies is None or atom not in copies.counts:
-            return np.ones(len(column))
-        return copies.share(column, atom)
 
     def _ratio(self, value: int, found: Twins) -> float:
         """Give the logarithm of a constant over its twin, if they differ by one factor."""
@@ -319,8 +304,13 @@ class _Grower:
 
     def _is_silent(self, number: int, member: Class, atom: Class) -> bool:
         """Whether all data that a node reads along a class is silent."""
+        asked = self._data(number, member, atom)
+        return bool(asked) and all(self.silence.holds(one) for one in asked)
+
+    def _data(self, number: int, member: Class, atom: Class) -> list[Asked]:
+        """Ask all data that a node reads along a class to be silent."""
         node, axes = self.match.target.graph.nodes[number], self.match.target.axes
-        asked: list[Asked] = [
+        return [
             (cell, dim, atom, "silent")
             for value, operand in zip(node.inputs, node.bound.inputs, strict=True)
             if value not in self.side.parameters
@@ -333,7 +323,6 @@ class _Grower:
             for cell in self.parts.cells(value)
             if self.silence.has(self.parts.part(cell, dim), atom)
         ]
-        return bool(asked) and all(self.silence.holds(one) for one in asked)
 
     def _recipe(
         self,
@@ -358,7 +347,7 @@ class _Grower:
             parts,
             modes.get(value, {}),
             unheard.get(name, {}),
-            self._shares(name),
+            shares(self.match, name),
             self.paths.valued.get(name),
             self.paths.carried.get(name),
             self.paths.centres.get(name, {}),
@@ -371,21 +360,3 @@ def _log_ratio(one: float | None, other: float | None) -> float:
         return 0.0
     same = isfinite(one) and isfinite(other) and one * other > 0
     return log(one / other) if same else 0.0
-
-
-def _alike(graph: Graph, found: Twins) -> frozenset[int]:
-    """List the nodes that pass an operand on, and those of which nothing is heard."""
-    needed = {*graph.outputs.values()}
-    alike = {*found.passed}
-    for number in reversed(range(len(graph.nodes))):
-        node = graph.nodes[number]
-        if needed.isdisjoint(node.outputs):
-            alike.add(number)
-        else:
-            needed.update([found.passed[number]] if number in found.passed else node.inputs)
-    return frozenset(alike)
-
-
-def _outer(columns: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Multiply what is said of the factors of a segment, position by position."""
-    return reduce(lambda outer, inner: np.multiply.outer(outer, inner).ravel(), columns)

@@ -20,6 +20,7 @@ from suture._axes import Class
 from suture._copies import Copies
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
+from suture._keep import Keep, demand_kept, scored
 from suture._laid import laid_apart
 from suture._marks import Marks
 from suture._occurrences import IMPLICIT, ONE_GROUP, STRANGE, Groups, Partners, Positions, positions
@@ -100,19 +101,24 @@ class Match:
         return self.partners.same
 
 
-def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
+def match(
+    source: Units, target: Units, rename: Rules | None = None, keep: Keep | None = None
+) -> Match:
     """Find the partner of every target unit.
 
     Args:
         source: the units of the trained model, from `suture.couple`.
         target: the units of the changed model.
         rename: regular expression -> replacement, for the names of the source's tensors.
+        keep: dims of the source's parameters, `"fc1.weight dim 0"` -> scores, one for each
+            position: of an axis that shrinks the units with the highest stay.
 
     Returns:
         Which unit is which, and as notes what was paired by overlap.
 
     Raises:
-        MatchError: nothing pairs, names of one unit disagree, or a pairing is a tie.
+        MatchError: nothing pairs, names of one unit disagree, a pairing is a tie, or scores do not
+            fit.
         SchemaError: something is named on one side only.
 
     Example:
@@ -139,12 +145,16 @@ def match(source: Units, target: Units, rename: Rules | None = None) -> Match:
     )
     itself = {name: (name,) for name in found.shared}
     theirs = signed(source, back, names[0], used[0], slots[0], found.reach[0])
+    if keep:
+        theirs = replace(theirs, scores=scored(found.source, names[0], keep))
     ours = signed(target, itself, names[1], used[1], slots[1], found.reach[1])
     faced(partner, found.met, theirs, ours)
     left = by_signature(partner, theirs, ours)
     rewired = by_overlap(partner, *left, theirs, ours, found.shared)
     tensors = found.pairs.tensors
     serial = in_series(partner, source, target, tensors, used[1])
+    if keep and theirs.scores is not None:
+        demand_kept(found.source, keep, theirs.scores, partner)
     same = bridge(partner, source, target, tensors, aligned)
     free = unnamed(source, names[0]), unnamed(target, names[1])
     implied = _implied(partner, same, source, target, tensors, aligned, free)
@@ -215,7 +225,7 @@ def along(match: Match, at: Dim) -> Positions:
         return _along(match, at, match.partners)
     found = [
         _along(match, at, replace(match.partners, partner=match.copies.partner(match.partner, one)))
-        for one in range(max(match.copies.counts.values()))
+        for one in range(int(match.copies.number.max()) + 1)
     ]
     return reduce(np.maximum, found)
 

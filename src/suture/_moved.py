@@ -14,6 +14,7 @@ import numpy as np
 
 from suture._flow import ends
 from suture._graph import Graph
+from suture._leads import together, told
 from suture._match import Match
 from suture._plan import Placement
 from suture._side import Side
@@ -28,7 +29,8 @@ def moved(
     outputs: Iterable[Placement],
     maps: Maps,
     kept: Iterable[tuple[int, str]],
-) -> list[str]:
+    limited: frozenset[str],
+) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Find preserved entries that other features reach than before, or on other ways.
 
     Args:
@@ -37,13 +39,15 @@ def moved(
         outputs: where the entries of outputs sit.
         maps: per dim of a paired tensor (by its target name), where its positions come from.
         kept: node and axis of the target along which fresh entries are not heard.
+        limited: outputs that are known not to be kept.
 
-    Returns:
-        The first dim along which a parameter reads such entries; else the outputs that hold some.
+    Yields:
+        For all other outputs the first dim along which a parameter reads such entries, with the
+        outputs that it leads to as a note names them; else the outputs that hold some.
     """
     theirs, ours = _trails(match, sides, maps, kept)
     if theirs.marks.full:
-        return []
+        return
     pairs = match.pairs.tensors
     once = {name for name, count in Counter(pairs.values()).items() if count == 1}
     for name, dim in ours.read:
@@ -51,9 +55,20 @@ def moved(
             found = maps[name, dim]
             came = np.flatnonzero(found >= 0)
             old, new = theirs.along(pairs[name], dim, found[came]), ours.along(name, dim, came)
-            if old is not None and new is not None and (old != new).any():
-                return [f"{name} dim {dim}"]
-    return [one.name for one in outputs if _differs(theirs, ours, one)]
+            ahead = _ahead(match, sides[1], name)
+            apart = old is not None and new is not None and bool((old != new).any())
+            if apart and not ahead <= limited:
+                limited |= ahead
+                yield f"{name} dim {dim}", told(ahead, sides[1].shared)
+    for one in outputs:
+        if one.name not in limited and _differs(theirs, ours, one):
+            yield one.name, told(frozenset([one.name]), sides[1].shared)
+
+
+def _ahead(match: Match, side: Side, name: str) -> frozenset[str]:
+    """Name the outputs that what a parameter reads leads to."""
+    nodes = side.units.graph.nodes
+    return together(side.ahead, (v for u in match.uses[1][name] for v in nodes[u.node].outputs))
 
 
 def _differs(theirs: Trail, ours: Trail, output: Placement) -> bool:

@@ -50,7 +50,7 @@ class Paths:
             empty = self._empty(node, others) if node.algebra[at].factor == 1 else None
             self.valued |= dict.fromkeys(empty or (), 0.0)
             return empty is not None
-        if self._returns(node, others):
+        if self._returns(node, others) or self._opens(node, at, others):
             return True
         added = [place for place in others if node.algebra[place].meeting == "add"]
         factors = [place for place in others if place not in added]
@@ -72,6 +72,35 @@ class Paths:
             return False
         self.valued |= found
         return True
+
+    def _opens(self, node: Node, at: int, others: list[int]) -> bool:
+        """Whether the other factor of a product is a fresh path that can give 1: an open gate."""
+        product = node.algebra[at].linear and node.algebra[at].meeting == "mul"
+        if not product or len(others) != 1 or node.inputs[others[0]] in self.held:
+            return False
+        ones = self._ones(node.inputs[others[0]])
+        self.valued |= ones or {}
+        return ones is not None
+
+    def _ones(self, value: int) -> dict[str, float] | None:
+        """Name the fresh parameters that make a value 1, each with its number; None if none can."""
+        name = self._fresh(value)
+        if name is not None:
+            return {name: 1.0}
+        if value not in self.makers or value in self.match.target.graph.constants:
+            return None
+        node = self.match.target.graph.nodes[self.makers[value]]
+        if len(node.inputs) == 1:
+            moved, shift = node.algebra[0].moves, node.algebra[0].shift
+            empty = self._emptying(node.inputs[0]) if shift == 1 else None
+            rest = self._ones(node.inputs[0]) if moved else None
+            return rest if empty is None else dict.fromkeys(empty, 0.0)
+        added = [at for at, algebra in enumerate(node.algebra) if algebra.meeting == "add"]
+        if not added or node.algebra[added[0]].factor not in (None, 1):
+            return None
+        first = self._ones(node.inputs[added[0]])
+        empty = self._empty(node, [at for at in range(len(node.inputs)) if at != added[0]])
+        return None if first is None or empty is None else dict.fromkeys(empty, 0.0) | first
 
     def _carries(self, number: int, node: Node, at: int, factor: int) -> bool:
         """Whether a fresh factor can be 1, or carry each unit on."""

@@ -211,16 +211,59 @@ class Placement:
 class Note:
     """Something a person must know: `kind`, what it is about, and why.
 
-    Kinds: `"inexact"` (the function is not preserved, or not known to be), `"condition"` (it is,
-    given that a removed input holds a value, or a constant without values those of before),
-    `"pairing"` (paired by position, order of use or overlap),
-    `"unreached"`, `"cast"`, `"fresh"` (a target tensor without a source), `"unused"` (a source
-    tensor not carried).
+    Kinds: `"inexact"` (the function is not preserved, or not known to be), `"approximate"` (it is
+    where a removed input holds its mean), `"bound"` (it is up to what the reason says),
+    `"condition"` (it is, given that a removed input holds a value, or a constant without values
+    those of before), `"pairing"` (paired by position, order of use or overlap), `"dead"` (fresh
+    units that cannot learn), `"unreached"`, `"cast"`, `"fresh"` (a target tensor without a source),
+    `"unused"` (a source tensor not carried). `outputs` names the outputs that it concerns; none if
+    it concerns all.
     """
 
-    kind: Literal["inexact", "condition", "pairing", "unreached", "cast", "fresh", "unused"]
+    kind: Literal[
+        "inexact",
+        "approximate",
+        "bound",
+        "condition",
+        "pairing",
+        "dead",
+        "unreached",
+        "cast",
+        "fresh",
+        "unused",
+    ]
     subject: str
     reason: str
+    outputs: tuple[str, ...] = ()
+
+
+LIMITS = ("inexact", "approximate", "bound")
+"""The kinds of notes that limit what a plan promises, the worst first."""
+
+Level = Literal["exact", "bounded", "approximate", "impossible"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exactness:
+    """How much of the old function an output keeps.
+
+    Attributes:
+        output: the output's name.
+        level: `"exact"` (to rounding), `"bounded"` (exact up to the bound that the reasons state),
+            `"approximate"` (exact where removed inputs hold their means), or `"impossible"` (not
+            kept, or not known to be).
+        reasons: the notes that say so, each with the unit and the reason; of an exact output the
+            conditions.
+
+    Example:
+        >>> note = Note("inexact", "ops", "the target computes otherwise: + aten.relu x1")
+        >>> Exactness("value", "impossible", (note,)).reasons[0].reason
+        'the target computes otherwise: + aten.relu x1'
+    """
+
+    output: str
+    level: Level
+    reasons: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +301,14 @@ class Plan:
     @property
     def exact(self) -> bool:
         """Whether the plan promises the old function on the old outputs."""
-        return all(note.kind != "inexact" for note in self.notes)
+        return all(note.kind not in LIMITS for note in self.notes)
+
+    @property
+    def exactness(self) -> tuple[Exactness, ...]:
+        """How much of the old function each output keeps that both models have, and why."""
+        from suture._exactness import exactness
+
+        return exactness(self)
 
     def to_json(self) -> str:
         """Write the plan as versioned JSON text, one tensor a line."""

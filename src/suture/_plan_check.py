@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isfinite, isnan
 from typing import assert_never
 
@@ -18,6 +18,7 @@ from suture._plan import (
     Block,
     IndexMap,
     Label,
+    Note,
     Own,
     Placement,
     Plan,
@@ -48,6 +49,8 @@ def problems(plan: Plan) -> list[Problem]:
     for side, placements in (("inputs", plan.inputs), ("outputs", plan.outputs)):
         for which, placement in enumerate(placements):
             found += at(f"{side}[{which}]", _placement(placement))
+    for which, note in enumerate(plan.notes):
+        found += at(f"notes[{which}]", _note(note, {one.name for one in plan.outputs}))
     return found
 
 
@@ -305,6 +308,12 @@ def _said(placement: Placement, labels: Sequence[Label]) -> Iterator[Problem]:
             yield f"rescaled[{which}].name", f"{one.name!r} does not stand on both sides"
         if one.affine.scale == 0:
             yield f"rescaled[{which}].affine.scale", "is 0, which nothing undoes"
+
+
+def _note(note: Note, outputs: Collection[str]) -> Iterator[Problem]:
+    for which, name in enumerate(note.outputs):
+        if name not in outputs:
+            yield f"outputs[{which}]", f"{name!r} is no output"
 
 
 def _index_map(runs: IndexMap, source: int | None, target: int | None) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 
 from suture._absorb import absorbed
-from suture._begun import begun, starts
+from suture._begun import begun
 from suture._couple import couple
 from suture._errors import PlanError, demand, near_miss
 from suture._fill import Dim, fill, preserved, runs
@@ -21,6 +21,7 @@ from suture._graph import Graph
 from suture._group_match import Phis, check_phis, match_by_groups
 from suture._growth import Growth, growth
 from suture._interactions import interactions
+from suture._keep import Keep
 from suture._match import Match, along
 from suture._match import match as find_match
 from suture._names import Names
@@ -30,6 +31,7 @@ from suture._plan import (
     Block,
     IndexMap,
     Label,
+    Note,
     Own,
     Placement,
     Plan,
@@ -39,9 +41,10 @@ from suture._plan import (
     TensorPlan,
     Term,
 )
+from suture._policies import Policy, Word, policy, refilled
 from suture._promise import promise
 from suture._rename import Rules
-from suture._replicate import replicated
+from suture._replicate import everywhere, replicated
 from suture._restated import Restated, placed, restated
 from suture._side import Side, sides
 from suture._starts import Start
@@ -60,7 +63,8 @@ def plan(
     constants: Mapping[str, float] | None = None,
     means: Mapping[str, float] | None = None,
     rescaled: Mapping[str, Affine] | None = None,
-    fill: str | Mapping[str, Start] = "exact",
+    fill: str | Policy | Mapping[str, Start] = "exact",
+    keep: Keep | None = None,
 ) -> Plan:
     r"""Plan how the source's weights become the target's.
 
@@ -80,8 +84,11 @@ def plan(
         means: features that are gone -> their mean: folded likewise, which is an approximation.
         rescaled: features -> how the new model sees them, `{"obs.speed": Affine(scale=3.6)}` for
             km/h instead of m/s: weights and biases undo it.
-        fill: how what has no source begins: a policy (`"exact"`), or, under that policy, new
-            outputs and categories by name: `{"logits.new_action": Bias(-5.0)}`.
+        fill: how what has no source begins: a policy (`"exact"`, `"own"`, `"zeros"`,
+            `"replicate"`, or a `suture.Policy`, which has a scale as well), or, under `"exact"`,
+            new outputs and categories by name: `{"logits.new_action": Bias(-5.0)}`.
+        keep: what stays of axes that shrink, by scores for a dim of one of the source's parameters:
+            `{"fc1.weight dim 0": scores}`; the first units without.
 
     Returns:
         The plan. No weight is read; time grows with the number of ops and the sum of the dims.
@@ -106,8 +113,9 @@ def plan(
         sentence = f"The {side} is no Graph but {type(graph).__name__}."
         hint = "trace it first: plan(trace(source), trace(target))"
         demand(graph, Graph, PlanError(sentence, hint=hint))
-    found = _matched(source, target, matcher, phi, rename)
-    found, both, grown = _grown(found)
+    filling = policy(fill)
+    found = _matched(source, target, matcher, phi, rename, keep)
+    found, both, grown, copied = _grown(found, filling.name)
     planner = _Planner(
         found,
         grown,
@@ -116,12 +124,12 @@ def plan(
             Names.of(found.names[1], found.target.count),
         ),
     )
-    planned = [planner.tensor(name) for name in _names(target)]
+    planned, costs = refilled([planner.tensor(n) for n in _names(target)], filling, both[1])
     said = Restated(constants or {}, means or {}, rescaled or {})
     inputs = placed(planner.placements(source.inputs, target.inputs), said)
     changes, told = restated(found, inputs, said.means)
     outputs = planner.placements(source.outputs, target.outputs)
-    tensors = absorbed(begun(found, planned, (*inputs, *outputs), starts(fill)), changes)
+    tensors = absorbed(begun(found, planned, (*inputs, *outputs), filling.starts), changes)
     taken = set(found.pairs.tensors.values())
     return Plan(
         source.fingerprint,
@@ -129,17 +137,27 @@ def plan(
         tensors,
         inputs,
         outputs,
-        (*found.notes, *told, *promise(found, both, grown, tensors, inputs, outputs, planner.maps)),
+        (
+            *(*found.notes, *told, *copied, *costs),
+            *promise(found, both, grown, tensors, inputs, outputs, planner.maps),
+        ),
         tuple(source.tensor(name) for name in _names(source) if name not in taken),
     )
 
 
 def _matched(
-    source: Graph, target: Graph, matcher: str, phi: Phis | None, rename: Rules | None
+    source: Graph,
+    target: Graph,
+    matcher: str,
+    phi: Phis | None,
+    rename: Rules | None,
+    keep: Keep | None,
 ) -> Match:
     match matcher, phi:
         case "coupling", None:
-            return find_match(couple(source), couple(target), rename)
+            return find_match(couple(source), couple(target), rename, keep)
+        case "interactions", _ if keep:
+            raise PlanError("The interactions matcher takes no scores of what to keep.")
         case "interactions", _:
             if phi is None:
                 phi = interactions(source), interactions(target)
@@ -154,18 +172,25 @@ def _matched(
             raise PlanError(f"There is no matcher {matcher!r}.", known, hint)
 
 
-def _grown(match: Match) -> tuple[Match, tuple[Side, Side], Growth]:
+def _grown(match: Match, name: Word) -> tuple[Match, tuple[Side, Side], Growth, tuple[Note, ...]]:
     """Find what growth asks for; where fresh units cannot be kept from being heard, by copies."""
     both = sides(match)
     grown = growth(match, both[1])
-    copied = replicated(match, both[1], grown.heard) if grown.heard else None
+    copied, notes = None, tuple[Note, ...]()
+    if name == "replicate":
+        copied, notes = everywhere(match, both[1])
+    elif name == "exact" and grown.heard:
+        copied = replicated(match, both[1], grown.heard)
     if copied is not None:
-        match, both = copied, sides(copied)
-        grown = growth(match, both[1])
+        others = sides(copied)
+        again = growth(copied, others[1])
+        # Copies of which something is heard keep nothing; asked for, they stay all the same.
+        if name == "replicate" or len(again.heard) < len(grown.heard):
+            match, both, grown = copied, others, again
     both[0].twins = frozenset(grown.twins.nodes.values())
     both[1].twins = frozenset(grown.twins.nodes)
     both[1].passed, both[1].alike = grown.twins.passed, grown.alike
-    return match, both, grown
+    return match, both, grown, notes
 
 
 def _names(graph: Graph) -> list[str]:

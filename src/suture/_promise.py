@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from math import exp
 
 import numpy as np
 
@@ -18,10 +17,12 @@ from suture._chosen import rows_told
 from suture._couple import Column, Layout, plain
 from suture._fill import preserved
 from suture._growth import Growth
+from suture._leads import told
+from suture._limits import scaled, tied, why
 from suture._marks import keep_places
 from suture._match import Match
 from suture._moved import moved
-from suture._plan import Note, Placement, TensorPlan
+from suture._plan import LIMITS, Note, Placement, TensorPlan
 from suture._positional import may_move
 from suture._side import READ, TAPS, Side
 from suture._strange import Maps, Spread, spreads
@@ -57,7 +58,8 @@ def promise(
     notes = [
         *_mixing(target, "fresh", match, grown),
         *_mixing(source, "lost", match, None),
-        *_scaled(target, grown),
+        *tied(target, grown),
+        *scaled(target, grown),
         *_unseen(match),
         *_frail(match, target, maps),
         *_lost_reads(source),
@@ -79,9 +81,11 @@ def promise(
         *_set_apart(tensors),
         *_removed(match),
     ]
-    exact = all(note.kind != "inexact" for note in notes)
-    if exact and may_move(match, maps, (*inputs, *outputs)):
-        notes += _moved(match, (source, target), outputs, maps, grown.kept)
+    limits = [note.outputs or target.shared for note in notes if note.kind in LIMITS]
+    limited = frozenset(name for each in limits for name in each)
+    left = not limits or not limited.issuperset(target.shared)
+    if left and may_move(match, maps, (*inputs, *outputs)):
+        notes += _moved(match, (source, target), outputs, maps, grown.kept, limited)
     return tuple(dict.fromkeys(notes))
 
 
@@ -97,27 +101,8 @@ def _mixing(side: Side, changed: str, match: Match, grown: Growth | None) -> Ite
             if how == TAPS and side.units is match.target and _keeps_taps(match, names[name]):
                 continue
             reason = f"{changed} units are {how} by {side.op(number)}"
-            reason += "" if grown is None else _why(side, number, grown.heard.get((number, name)))
-            yield Note("inexact", side.where(names[name]), reason)
-
-
-def _why(side: Side, number: int, obstacle: int | None) -> str:
-    """Say what keeps fresh units from being written so that a node does not hear them."""
-    if obstacle is None:
-        return ""
-    between = f"; {side.op(obstacle)} stands between it and what writes them"
-    copied = any(algebra.repeats for algebra in side.units.graph.nodes[number].algebra)
-    return between + (": exact at whole multiples alone" if copied else "")
-
-
-def _scaled(side: Side, grown: Growth) -> Iterator[Note]:
-    """Find where growth asks for scales that cannot all be had."""
-    for number in grown.disagree:
-        reason = f"growth asks for factors that cannot all be had at {side.op(number)}"
-        yield Note("inexact", "scales", reason)
-    for number, log in grown.bounded.items():
-        reason = f"eps weighs {exp(-2 * log):.3g} times as much as before in {side.op(number)}"
-        yield Note("inexact", "eps", reason)
+            reason += "" if grown is None else why(side, number, grown.heard.get((number, name)))
+            yield Note("inexact", side.where(names[name]), reason, side.leads(number))
 
 
 def _keeps_taps(match: Match, member: Class) -> bool:
@@ -151,7 +136,7 @@ def _frail(match: Match, target: Side, maps: Maps) -> Iterator[Note]:
                     reason = (
                         f"a 0 does not stay one on the way of fresh units to {target.op(use.node)}"
                     )
-                    yield Note("inexact", f"{name} dim {dim}", reason)
+                    yield Note("inexact", f"{name} dim {dim}", reason, target.leads(use.node))
 
 
 def _unseen(match: Match) -> Iterator[Note]:
@@ -182,7 +167,7 @@ def _lost_reads(source: Side) -> Iterator[Note]:
             loses = source.loses if loud else source.loses_inner
             if how == READ and loses(names[name]):
                 reason = f"lost units were read by {source.op(number)}"
-                yield Note("inexact", source.where(names[name]), reason)
+                yield Note("inexact", source.where(names[name]), reason, source.leads(number))
 
 
 def _rewired(match: Match, maps: Maps) -> Iterator[Note]:
@@ -211,13 +196,14 @@ def _fresh_paths(side: Side, new: Spread) -> Iterator[Note]:
         carries = any(side.keeps(member) for _, member in use.reads) or use.lookups
         if carries or (not use.reads and use.meeting is None):
             reason = f"a fresh parameter on the way to preserved units ({side.op(use.node)})"
-            yield Note("inexact", name, reason)
+            yield Note("inexact", name, reason, side.leads(use.node))
 
 
 def _lost_paths(side: Side) -> Iterator[Note]:
     """Find parameters that the target lacks although they lead to preserved units."""
     for name, use in side.alone():
-        yield Note("inexact", name, f"the target has no such parameter ({side.op(use.node)})")
+        reason = f"the target has no such parameter ({side.op(use.node)})"
+        yield Note("inexact", name, reason, side.leads(use.node))
 
 
 def _exposed(
@@ -229,7 +215,8 @@ def _exposed(
     reached = [name for name, positions in kept.items() if strange.reaches(name, positions)]
     if reached:
         through = f", first through {side.op(strange.met[0])}" if strange.met else ""
-        yield Note("inexact", ", ".join(reached), f"{what} features reach it{through}")
+        ahead = told(frozenset(reached), side.shared)
+        yield Note("inexact", ", ".join(reached), f"{what} features reach it{through}", ahead)
 
 
 def _other_ops(source: Side, target: Side, lost: Spread, new: Spread) -> Iterator[Note]:
@@ -238,14 +225,24 @@ def _other_ops(source: Side, target: Side, lost: Spread, new: Spread) -> Iterato
     What strange features alone reach does not count: how far it gets is told apart.
     """
     theirs, ours = source.ops(lost.alone), target.ops(new.alone)
+    found: dict[str, list[str]] = {}
+    for output in target.shared:
+        for reason in _otherwise(theirs[output], ours[output]):
+            found.setdefault(reason, []).append(output)
+    for reason, outputs in found.items():
+        yield Note("inexact", "ops", reason, told(frozenset(outputs), target.shared))
+
+
+def _otherwise(theirs: Sequence[str], ours: Sequence[str]) -> Iterator[str]:
+    """Say how two lists of ops differ, if they do."""
     before, after = Counter(theirs), Counter(ours)
     came, went = after - before, before - after
-    if theirs != ours and not came and not went:
-        yield Note("inexact", "ops", "the target computes the same in another order")
-    elif came or went:
+    if came or went:
         signs = (("+", came), ("-", went))
         listed = [f"{s} {op} x{n}" for s, ops in signs for op, n in sorted(ops.items())]
-        yield Note("inexact", "ops", f"the target computes otherwise: {', '.join(listed)}")
+        yield f"the target computes otherwise: {', '.join(listed)}"
+    elif list(theirs) != list(ours):
+        yield "the target computes the same in another order"
 
 
 def _other_constants(match: Match, source: Side, target: Side) -> Iterator[Note]:
@@ -269,8 +266,8 @@ def _other_sizes(source: Side, target: Side, new: Spread, twins: Twins) -> Itera
             for before, after in zip(source.met(old), target.met(number), strict=False):
                 if before.differs(after):
                     counts = (" x ".join(map(str, one.unknown or [1])) for one in (after, before))
-                    told = f"{target.op(number)} takes {{}} entries together, {{}} before"
-                    yield Note("inexact", "sizes", told.format(*counts))
+                    said = f"{target.op(number)} takes {{}} entries together, {{}} before"
+                    yield Note("inexact", "sizes", said.format(*counts), target.leads(number))
 
 
 def _moved(
@@ -279,10 +276,13 @@ def _moved(
     outputs: Sequence[Placement],
     maps: Maps,
     kept: Collection[tuple[int, str]],
+    limited: frozenset[str],
 ) -> Iterator[Note]:
     """Find what the network takes by position where other entries are than before."""
-    for where in moved(match, sides, outputs, maps, kept) if match.reach[1].tells else ():
-        yield Note("inexact", where, "the network takes by position, and other entries are there")
+    if match.reach[1].tells:
+        for where, ahead in moved(match, sides, outputs, maps, kept, limited):
+            reason = "the network takes by position, and other entries are there"
+            yield Note("inexact", where, reason, ahead)
 
 
 def _picked(side: Side) -> Iterator[Note]:
@@ -305,7 +305,8 @@ def _lost_outputs(outputs: Sequence[Placement]) -> Iterator[Note]:
     for placement in outputs:
         both = placement.source is not None and placement.target is not None
         if both and not all(placement.dims):
-            yield Note("inexact", placement.name, "no entry of the old output is in the new one")
+            reason = "no entry of the old output is in the new one"
+            yield Note("inexact", placement.name, reason, (placement.name,))
 
 
 def _removed(match: Match) -> Iterator[Note]:

@@ -13,11 +13,11 @@ from typing import assert_never
 
 from suture._fate import Line, fate, placement_rows, placement_sign, rows
 from suture._fold import Row, fold
-from suture._plan import Fill, Own, Placement, Plan, Sum, Tensor, TensorPlan, Value
+from suture._plan import LIMITS, Fill, Own, Placement, Plan, Sum, Tensor, TensorPlan, Value
 from suture._plan_check import plain, source_tensors
 from suture._screen import NAMES, TYPES, legend, wrapped
 
-KINDS = ("inexact", "condition", "pairing", "unreached", "cast", "fresh", "unused")
+KINDS = (*LIMITS, "condition", "dead", "pairing", "unreached", "cast", "fresh", "unused")
 
 ENTRIES = (
     "copied",
@@ -216,6 +216,7 @@ def _counts(plan: Plan) -> Iterator[str]:
             filled[_entries(block.fill)] += block.size
     yield from _counted("entry", filled, "entries")
     yield _promise(plan)
+    yield from _by_output(plan)
 
 
 def _fate_word(tensor: TensorPlan) -> str:
@@ -250,6 +251,23 @@ def _promise(plan: Plan) -> str:
     kinds = Counter(note.kind for note in plan.notes)
     if count := kinds["inexact"]:
         return f"Not exact: {count} {'note says' if count == 1 else 'notes say'} where."
+    if count := kinds["approximate"]:
+        return (
+            f"Not exact: approximate, {count} {'note says' if count == 1 else 'notes say'} where."
+        )
+    if count := kinds["bound"]:
+        return f"Exact up to a bound: {count} {'note says' if count == 1 else 'notes say'} which."
     if count := kinds["condition"]:
         return f"Exact on {count} {'condition' if count == 1 else 'conditions'}: see the notes."
     return "Exact: every old output is kept."
+
+
+def _by_output(plan: Plan) -> Iterator[str]:
+    """Say which output keeps how much of the old function, where they differ."""
+    levels: dict[str, list[str]] = {}
+    for one in plan.exactness:
+        levels.setdefault(one.level, []).append(one.output)
+    if len(levels) > 1:
+        width = max(map(len, levels))
+        for level, names in levels.items():
+            yield from wrapped("  ", f"{level:<{width}}   {', '.join(names)}", width + 3)

@@ -11,17 +11,20 @@ shares.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import inf, prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from suture._algebra import Algebra
 from suture._axes import Class
 from suture._copies import Copies
+from suture._couple import Column, Layout, Units
 from suture._fill import below
 from suture._match import Match
+from suture._plan import Note
 from suture._side import CONTRACTED, MIXED, READ, REDUCED, Side
 
 
@@ -42,22 +45,62 @@ def replicated(match: Match, side: Side, heard: Iterable[tuple[int, str]]) -> Ma
         for number, name in heard
         if any(algebra.repeats for algebra in match.target.graph.nodes[number].algebra)
         for atom in _atoms(match, names[number][name])
-        if _fits(match, atom)
+        if _fits(match, atom) and _is_even(match, atom)
     }
-    told = _hearers(match, side, found)
-    atoms = sorted(atom for atom in found if all(told.get(atom, ())))
-    if not atoms:
-        return None
+    apart = {atom for atom, _, alike in _hearers(match, side, found) if not alike}
+    atoms = sorted(found - apart)
+    return _copied(match, atoms) if atoms else None
+
+
+def everywhere(match: Match, side: Side) -> tuple[Match | None, tuple[Note, ...]]:
+    """Make fresh units copies wherever parameters read them, at any ratio.
+
+    Returns:
+        The match with copies, None if nothing can be replicated; and where an op hears copies
+        unevenly.
+    """
+    chosen: list[Class] = []
+    for atom in match.target.columns:
+        if _is_fresh(match, atom) and _fits(match, atom) and _is_read(match, atom):
+            chosen += [atom] if not _beside(match, atom, chosen) else []
+    notes = [
+        Note("inexact", side.where(atom), f"copies are heard unevenly by {op}", side.leads(number))
+        for atom, number, alike in _hearers(match, side, {*chosen})
+        for op in [side.op(number)]
+        if not alike
+    ]
+    return (_copied(match, chosen) if chosen else None), tuple(notes)
+
+
+def _copied(match: Match, atoms: Sequence[Class]) -> Match:
+    """Make the fresh units of these axes copies of preserved ones, in turn."""
     partner, number = match.partner.copy(), np.full(match.target.count, -1)
-    counts = {}
     for atom in atoms:
         column = match.target.columns[atom]
         old, new = column[partner[column] >= 0], column[partner[column] == -1]
         number[old], number[new] = 0, 1 + np.arange(len(new)) // len(old)
         partner[new] = partner[old][np.arange(len(new)) % len(old)]
-        counts[atom] = len(column) // len(old)
+    often = _often(match, atoms)
+    counts = {a: int(often[match.target.columns[a][0]]) for a in atoms if _is_even(match, a)}
     partners = replace(match.partners, partner=partner)
-    return replace(match, partners=partners, copies=Copies(number, counts))
+    return replace(match, partners=partners, copies=Copies(number, often, frozenset(atoms), counts))
+
+
+def _often(match: Match, atoms: Iterable[Class]) -> Column:
+    """Say of every unit of the target how often its source unit comes, if these are copied."""
+    often = np.ones(match.target.count, np.int64)
+    for atom in atoms:
+        column = match.target.columns[atom]
+        old, new = (column[found] for found in (match.partner[column] >= 0, _new(match, column)))
+        turns = np.arange(len(new)) % len(old)
+        often[old] = 1 + np.bincount(turns, minlength=len(old))
+        often[new] = often[old][turns]
+    return often
+
+
+def _new(match: Match, column: Column) -> NDArray[np.bool_]:
+    fresh: NDArray[np.bool_] = match.partner[column] == -1
+    return fresh
 
 
 def _atoms(match: Match, member: Class) -> list[Class]:
@@ -70,12 +113,22 @@ def _atoms(match: Match, member: Class) -> list[Class]:
     ]
 
 
+def _is_fresh(match: Match, atom: Class) -> bool:
+    return bool(_new(match, match.target.columns[atom]).any())
+
+
+def _is_even(match: Match, atom: Class) -> bool:
+    """Whether there is room for every unit of the source equally often."""
+    column = match.target.columns[atom]
+    return len(column) % int(np.count_nonzero(match.partner[column] >= 0)) == 0
+
+
 def _fits(match: Match, atom: Class) -> bool:
-    """Whether an atom is a whole multiple of the source's, and no input or name has it."""
+    """Whether an atom has all of the source's units, and no input or name has it."""
     column = match.target.columns[atom]
     kept = match.partner[column]
     known = kept[kept >= 0]
-    if not len(known) or len(column) % len(known):
+    if not len(known):
         return False
     source = match.source.columns.get(int(match.source.atom[known[0]]))
     if source is None or len(source) != len(known):
@@ -86,9 +139,60 @@ def _fits(match: Match, atom: Class) -> bool:
     return not any(np.isin(column[:1], c).any() for layout in outer for s in layout for c in s)
 
 
-def _hearers(match: Match, side: Side, atoms: set[Class]) -> dict[Class, list[bool]]:
-    """Say of every op that hears an atom's units whether it hears copies alike."""
-    axes, found = match.target.axes, dict[Class, list[bool]]()
+def _is_read(match: Match, atom: Class) -> bool:
+    """Whether an axis is inside a network: parameters read all of it, and nothing marks it.
+
+    Where a parameter is read along it in one place and written in another, every copy must be read
+    alike: they must come equally often.
+    """
+    units, marks = match.target, match.marks[1]
+    outer = [units.tensors[name] for name in units.graph.outputs], units.values.values()
+    outer_layouts = [*(layout for dims in outer[0] for layout in dims), *outer[1]]
+    marked = {*marks.constants, *marks.taps, *marks.unknown, *marks.choices}
+    # A factor of one entry may stand in no dim of the source: nothing is copied there.
+    alone = np.count_nonzero(match.partner[units.columns[atom]] >= 0) == 1
+    if alone or atom in marked or any(_holds(units, layout, atom) for layout in outer_layouts):
+        return False
+    reads = [
+        (name, dim)
+        for name, each in match.uses[1].items()
+        for use in each
+        for dim, member in use.reads
+        if atom in below(units.axes, {member})
+    ]
+    split = any(dim not in {at for at, _ in u.reads} for n, dim in reads for u in match.uses[1][n])
+    return bool(reads) and (not split or _is_even(match, atom))
+
+
+def _holds(units: Units, layout: Layout, atom: Class) -> bool:
+    return any(atom in _held(units, column) for segment in layout for column in segment)
+
+
+def _held(units: Units, column: Column) -> set[Class]:
+    """List the axes that a factor is of: several, where they are laid end to end."""
+    return {*units.atom[column[column >= 0]].tolist()}
+
+
+def _beside(match: Match, atom: Class, chosen: Sequence[Class]) -> bool:
+    """Whether an axis is a factor of some dim beside one that changes, or beside itself."""
+    units = match.target
+    for segment in (s for dims in units.tensors.values() for layout in dims for s in layout):
+        held = [_held(units, column) for column in segment]
+        others = [
+            column[column >= 0]
+            for column, one in zip(segment, held, strict=True)
+            if atom not in one
+        ]
+        changed = any((match.partner[column] < 0).any() for column in others)
+        copied = any(one & {*chosen} for one in held if atom not in one)
+        if len(others) < len(segment) and (changed or copied or len(others) < len(segment) - 1):
+            return True
+    return False
+
+
+def _hearers(match: Match, side: Side, atoms: set[Class]) -> Iterator[tuple[Class, int, bool]]:
+    """List the ops that hear an atom's units, and whether each hears copies alike."""
+    axes = match.target.axes
     for number in side.relevant:
         node = match.target.graph.nodes[number]
         for name, how in side.meetings(number).items():
@@ -102,16 +206,12 @@ def _hearers(match: Match, side: Side, atoms: set[Class]) -> dict[Class, list[bo
                     if any(axis.name == name for d in operand.dims for p in d for axis in p)
                     and (how != MIXED or any(a.mixed for d in operand.dims for p in d for a in p))
                 ]
-                found.setdefault(atom, []).append(evenly and all(heard))
-    return found
+                yield atom, number, evenly and all(heard)
 
 
 def _evenly(match: Match, member: Class, atoms: set[Class]) -> bool:
     """Whether all entries of an axis would come equally often."""
-    often = np.ones(match.target.count, np.int64)
-    for atom in atoms:
-        column = match.target.columns[atom]
-        often[column] = len(column) // np.count_nonzero(match.partner[column] >= 0)
+    often = _often(match, atoms)
     counts = set()
     for segment in match.target.layout(member):
         each = [np.unique(np.where(column < 0, 1, often[column])) for column in segment]

@@ -13,6 +13,7 @@ from math import isfinite
 
 from suture._absorb import Addition, Changes
 from suture._errors import PlanError, near_miss
+from suture._leads import leads, told
 from suture._match import Match
 from suture._plan import Affine, Held, Label, Note, Placement, Rescaled
 from suture._readers import Reader, Readings, readings, unit_of
@@ -206,12 +207,18 @@ def restated(
     """
     restating = _Restating(match)
     restating.run(inputs)
-    held = [one for placement in inputs for one in placement.held if one.name in means]
-    averaged = [
-        Note("inexact", one.name, f"is gone: approximate, exact where it is its mean {one.value:g}")
-        for one in held
-    ]
-    return restating.finished(), (*dict.fromkeys(restating.notes), *averaged)
+    return restating.finished(), (*dict.fromkeys(restating.notes), *_averaged(match, inputs, means))
+
+
+def _averaged(match: Match, inputs: Sequence[Placement], means: Collection[str]) -> Iterator[Note]:
+    """Tell of features that are gone at their mean, and which outputs heard them."""
+    ahead = leads(match.source.graph, match.pairs.outputs)
+    for placement in inputs:
+        reached = ahead.get(match.source.graph.inputs.get(placement.name, -1), frozenset())
+        for one in placement.held:
+            if one.name in means and reached:
+                reason = f"is gone: approximate, exact where it is its mean {one.value:g}"
+                yield Note("approximate", one.name, reason, told(reached, match.pairs.outputs))
 
 
 def _statements(placement: Placement) -> Iterator[_Said]:

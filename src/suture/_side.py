@@ -17,6 +17,7 @@ from suture._algebra import Algebra
 from suture._axes import Class, Picked
 from suture._couple import Column, Units, marked, plain
 from suture._graph import Node
+from suture._leads import leads, together, told
 from suture._match import Match
 from suture._roles import Tags, Use, has_data, tags
 from suture._twins import words
@@ -52,6 +53,8 @@ class Side:
         passed: node -> the operand that it leaves as it is.
         alike: the nodes that change nothing at first.
         relevant: the nodes that lead to a shared output and give something preserved.
+        shared: the outputs that the other side has.
+        ahead: value -> those that it leads to.
     """
 
     units: Units
@@ -64,6 +67,8 @@ class Side:
     passed: Mapping[int, int] = field(default_factory=dict)
     alike: frozenset[int] = frozenset()
     relevant: tuple[int, ...] = ()
+    shared: tuple[str, ...] = ()
+    ahead: Mapping[int, frozenset[str]] = field(default_factory=dict)
     states: dict[Class, tuple[bool, bool, bool]] = field(default_factory=dict)
     places: dict[Class, str] = field(default_factory=dict)
     unknown: dict[Class, tuple[int, ...]] = field(default_factory=dict)
@@ -109,11 +114,21 @@ class Side:
         packet = node.op.rpartition(".")[0].removeprefix("aten.")
         return f"{packet} in {node.place.module}" if node.place.module else packet
 
-    def ops(self, without: Callable[[Node], bool]) -> list[str]:
-        """List the ops that compute something preserved on the way to a shared output."""
-        nodes = self.units.graph.nodes
-        numbers = [n for n in self.relevant if n not in self.alike and not without(nodes[n])]
-        return [name for name in map(self.computes, numbers) if name is not None]
+    def leads(self, number: int) -> tuple[str, ...]:
+        """Name the outputs that a node leads to, as notes do: none if it leads to all."""
+        return told(together(self.ahead, self.units.graph.nodes[number].outputs), self.shared)
+
+    def ops(self, without: Callable[[Node], bool]) -> dict[str, list[str]]:
+        """List the ops that compute something preserved on the way to each shared output."""
+        nodes, found = self.units.graph.nodes, {name: list[str]() for name in self.shared}
+        for number in self.relevant:
+            if number in self.alike or without(nodes[number]):
+                continue
+            names = filter(None, [self.computes(number)])
+            for name in names:
+                for output in together(self.ahead, nodes[number].outputs):
+                    found[output].append(name)
+        return found
 
     def computes(self, number: int) -> str | None:
         """Name what a node computes; None if it moves entries, or adds or multiplies a parameter.
@@ -283,7 +298,9 @@ def _side(
             for column in (column for segment in layout for column in segment):
                 from_inputs[column] = True
     side = Side(units, changed, frozenset(paired), uses, from_inputs, tags(units.graph))
-    side.relevant = tuple(_relevant(side, outputs))
+    side.shared = tuple(outputs)
+    side.relevant = tuple(_relevant(side, side.shared))
+    side.ahead = leads(units.graph, side.shared)
     return side
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from suture._align import Seat
 from suture._couple import Column, Layout, Units
 from suture._errors import MatchError
+from suture._keep import Scores, best
 from suture._marks import Marks, marks, pairs
 from suture._occurrences import STRANGE
 from suture._pair import Entry, Name
@@ -45,6 +46,7 @@ class Signed:
         free: unit -> whether it is to be paired by signature.
         reach: which features reach the positions of parameters.
         marks: what tells the entries of axes apart.
+        scores: unit -> how much it is to stay where an axis shrinks, if anybody says.
     """
 
     units: Units
@@ -53,6 +55,7 @@ class Signed:
     free: NDArray[np.bool_]
     reach: Reach
     marks: Marks
+    scores: Scores | None = None
 
     def group(self, column: Column) -> int:
         """Find the features, as a set, that reach an axis where it begins."""
@@ -236,7 +239,7 @@ def _alike(theirs: list[Column], ours: list[Column]) -> tuple[list[Column], list
 
 
 def join(partner: Column, their: Column, our: Column, source: Signed, target: Signed) -> None:
-    """Pair the entries of two axes by what marks them, in order where nothing does."""
+    """Pair the entries of two axes by what marks them, else by score, in order."""
     one, other = (
         (side.marks, int(side.units.atom[column[0]]), column)
         for side, column in ((source, their), (target, our))
@@ -244,6 +247,7 @@ def join(partner: Column, their: Column, our: Column, source: Signed, target: Si
     found = pairs(one, other, partner)
     if found is None:
         count = min(len(their), len(our))
+        their = their if source.scores is None else best(source.scores, their, count)
         partner[our[:count]] = their[:count]
     else:
         partner[our[found >= 0]] = their[found[found >= 0]]

@@ -25,6 +25,7 @@ from suture._match import Match
 from suture._parts import Cell, Link, Parts
 
 Mode = Literal["silent", "level"]
+LEVEL: Mode = "level"
 
 Asked = tuple[Cell, int, Class, Mode]
 """That the fresh entries of an atom are so, along a dim of a cell."""
@@ -66,6 +67,11 @@ class Silence:
         """Whether a class is an atom, but for factors of one entry."""
         column = plain(self.match.target.layout(member))
         return column is not None and bool((self.match.target.atom[column] == atom).all())
+
+    def is_whole(self, asked: Asked) -> bool:
+        """Whether a mean that is asked for is that of all entries, not of one part of several."""
+        (value, _), dim, atom, mode = asked
+        return mode != LEVEL or self.is_plain(self.match.target.axes.dims[value][dim], atom)
 
     def demand(self, asked: Asked) -> bool:
         """Have parameters write what makes a value silent or level, if any can."""
@@ -219,20 +225,32 @@ def _ways(
         whole = [beside] if added and all(algebra == Algebra() for algebra in others) else []
         return [centred, *whole] if centred else whole
     if any(node.algebra[at].meeting != "mul" for at in rest):
-        kept = [at for at in rest if node.algebra[at].zero or node.algebra[at].normed is not None]
-        return [_all(operands, rest, node) + beside] if len(kept) == len(rest) == 1 else []
+        # What is linear beside another may be added to it before both are multiplied.
+        alone = len(rest) == 1 or sum(node.algebra[at].linear for at in rest) == 1
+        kept = [at for at in rest if node.algebra[at].zero] if alone else []
+        return _each(operands, kept, node, knows, beside) if len(kept) == 1 else []
     data = sorted(rest, key=lambda at: node.inputs[at] in knows.parameters)
-    return [_all(operands, [at], node) + beside for at in data]
+    return _each(operands, data, node, knows, beside)
 
 
-def _all(operands: list[tuple[Asked, ...]], places: list[int], node: Node) -> tuple[Asked, ...]:
-    """Ask for 0 of operands, or for what becomes 0 when it is normed."""
-    found: list[Asked] = []
+def _each(
+    operands: list[tuple[Asked, ...]],
+    places: list[int],
+    node: Node,
+    knows: Silence,
+    beside: tuple[Asked, ...],
+) -> list[tuple[Asked, ...]]:
+    """Ask for 0 of each operand alone, or for what becomes 0 when it is normed."""
+    ways = []
     for at in places:
-        for cell, dim, atom, mode in operands[at]:
-            level = node.algebra[at].normed == "mean" and _is_mixed(node, at, dim)
-            found.append((cell, dim, atom, "level" if level else mode))
-    return tuple(found)
+        modes: list[Mode] = [
+            "level" if node.algebra[at].normed == "mean" and _is_mixed(node, at, dim) else mode
+            for _, dim, _, mode in operands[at]
+        ]
+        asked = tuple((*one[:3], mode) for one, mode in zip(operands[at], modes, strict=True))
+        if all(knows.is_whole(one) for one in asked):
+            ways.append(asked + beside)
+    return ways
 
 
 def _is_mixed(node: Node, at: int, dim: int) -> bool:
@@ -268,7 +286,8 @@ def _centred(
     for at, other in ((0, 1), (1, 0)):
         mean = _mean_of(knows, node.inputs[other])
         if operands[at] and not operands[other] and mean == node.inputs[at]:
-            return tuple((cell, dim, atom, "level") for cell, dim, atom, _ in operands[at])
+            asked = tuple((*one[:3], LEVEL) for one in operands[at])
+            return asked if all(knows.is_whole(one) for one in asked) else None
     return None
 
 

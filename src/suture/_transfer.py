@@ -10,8 +10,10 @@ from typing import Any
 from suture._adapter import adapter, trace
 from suture._apply import apply
 from suture._errors import VerifyError
+from suture._keep import Keep
 from suture._plan import Affine, Plan
 from suture._planning import plan
+from suture._policies import Policy
 from suture._rename import Rules
 from suture._report import Difference
 from suture._starts import Start
@@ -28,7 +30,8 @@ def transfer(
     constants: Mapping[str, float] | None = None,
     means: Mapping[str, float] | None = None,
     rescaled: Mapping[str, Affine] | None = None,
-    fill: str | Mapping[str, Start] = "exact",
+    fill: str | Policy | Mapping[str, Start] = "exact",
+    keep: Keep | None = None,
 ) -> Plan:
     """Carry the source's weights into the target model, in place, and check that it worked.
 
@@ -41,7 +44,9 @@ def transfer(
         constants: features that are gone -> the value that they always had; see `suture.plan`.
         means: features that are gone -> their mean, as an approximation.
         rescaled: features -> how the new model sees them.
-        fill: how what has no source begins: a policy, or new outputs and categories by name.
+        fill: how what has no source begins: a policy, or new outputs and categories by name; see
+            `suture.plan`.
+        keep: what stays of axes that shrink, by scores; see `suture.plan`.
 
     Returns:
         The plan that was applied. Where `plan.exact` is false its notes say why, and
@@ -70,6 +75,7 @@ def transfer(
         means=means,
         rescaled=rescaled,
         fill=fill,
+        keep=keep,
     )
     with _all_or_nothing(target.model):
         before = adapter(target.model).state(target.model)

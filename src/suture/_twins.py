@@ -23,7 +23,7 @@ class Twins:
     """What the target has of the source.
 
     Attributes:
-        values: target value -> source value.
+        values: target value -> source value; negative if it is one, in a layout of its own.
         nodes: target node -> source node.
         passed: the target's nodes that leave their operand as it is, with that operand.
     """
@@ -57,18 +57,21 @@ class _Finder:
     taken: dict[Hashable, int] = field(default_factory=lambda: defaultdict(int))
     makers: dict[int, int] = field(default_factory=dict)
     ours: dict[int, int] = field(default_factory=dict)
+    same: dict[int, int] = field(default_factory=dict)
     held: tuple[dict[int, Tags], dict[int, Tags]] = ({}, {})
 
     def run(self) -> Twins:
         """Walk through the target's nodes in order of use."""
         theirs, ours = self.match.source.graph, self.match.target.graph
-        self.held = tags(theirs), tags(ours)
+        self.held, self.same = (tags(theirs), tags(ours)), _equal(theirs)
         for number, node in enumerate(theirs.nodes):
-            for key in self._keys(node, dict(enumerate(node.inputs)), self.held[0]):
+            operands = {at: self.same.get(value, value) for at, value in enumerate(node.inputs)}
+            for key in self._keys(node, operands, self.held[0]):
                 self.index[key].append(number)
             self.makers.update(dict.fromkeys(node.outputs, number))
         self.found.values.update(self._named(theirs, ours))
-        self.found.values.update(_given(theirs, ours))
+        given = _given(theirs, ours)
+        self.found.values.update((value, self.same.get(twin, twin)) for value, twin in given)
         for number, node in enumerate(ours.nodes):
             self._visit(number, node)
             self.ours.update(dict.fromkeys(node.outputs, number))
@@ -89,7 +92,7 @@ class _Finder:
         operands = {at: known[v] for at, v in enumerate(node.inputs) if v in known}
         for key in self._keys(node, operands, self.held[1]):
             if key in self.index:
-                self._pair(number, node, self._next(key))
+                self._pair(number, node, self._next(key, node))
                 return
         for at, value in enumerate(node.inputs):
             if value in known and value not in self.held[1]:
@@ -98,6 +101,9 @@ class _Finder:
                     self.found.passed[number] = left
                     known[node.outputs[0]] = known[left]
                     return
+        moves = len(node.inputs) == len(node.outputs) == 1 and node.algebra[0].moves
+        if moves and node.inputs[0] in known:
+            known[node.outputs[0]] = -1 - number  # no value of the source is laid out so
 
     def _left(self, number: int, node: Node, at: int) -> int | None:
         """Give the earlier value that a node's result is as, if it can be as one."""
@@ -108,13 +114,17 @@ class _Finder:
     def _pair(self, number: int, node: Node, other: int) -> None:
         self.found.nodes[number] = other
         outputs = self.match.source.graph.nodes[other].outputs
-        self.found.values.update(zip(node.outputs, outputs, strict=False))
+        same = [self.same.get(value, value) for value in outputs]
+        self.found.values.update(zip(node.outputs, same, strict=False))
 
-    def _next(self, key: Hashable) -> int:
-        """Take the nodes that do the same in order; the last stands for any further."""
+    def _next(self, key: Hashable, node: Node) -> int:
+        """Take the nodes that do the same in order; the last stands for any further.
+
+        Not where nothing is read: each of more layers makes all of its own constants anew.
+        """
         numbers, at = self.index[key], self.taken[key]
         self.taken[key] += 1
-        return numbers[min(at, len(numbers) - 1)]
+        return numbers[min(at, len(numbers) - 1) if node.inputs else at % len(numbers)]
 
     def _keys(
         self, node: Node, operands: dict[int, int], held: dict[int, Tags]
@@ -150,6 +160,29 @@ class _Finder:
             return None
         same = graph.values[laid.inputs[0]].shape == graph.values[node.outputs[0]].shape
         return laid.inputs[0] if same and laid.inputs[0] in self.found.values else None
+
+
+def alike(graph: Graph, found: Twins) -> frozenset[int]:
+    """List the nodes that pass an operand on, and those of which nothing is heard."""
+    needed = {*graph.outputs.values()}
+    same = {*found.passed}
+    for number in reversed(range(len(graph.nodes))):
+        node = graph.nodes[number]
+        if needed.isdisjoint(node.outputs):
+            same.add(number)
+        else:
+            needed.update([found.passed[number]] if number in found.passed else node.inputs)
+    return frozenset(same)
+
+
+def _equal(graph: Graph) -> dict[int, int]:
+    """Give for each constant the first one that is equal: layers make the same ones anew."""
+    first: dict[Hashable, int] = {}
+    return {
+        value: first.setdefault((array.dtype.str, array.shape, array.tobytes()), value)
+        for value, array in graph.constants.items()
+        if array is not None
+    }
 
 
 def _given(theirs: Graph, ours: Graph) -> Iterator[tuple[int, int]]:

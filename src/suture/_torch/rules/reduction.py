@@ -64,9 +64,33 @@ rule("aten.any", algebra="zero neutral=0")(reduced)
 rule("aten.all", algebra="zero neutral=1")(reduced)
 rule("aten.count_nonzero", algebra="zero neutral=0")(reduced)
 
+
 # Spread around a mean: any entry more changes the count.
-rule("aten.var aten.var_mean", algebra="zero degree=2")(reduced)
-rule("aten.std aten.std_mean", algebra="zero degree=1")(reduced)
+@rule("aten.var aten.var_mean")
+def variance(
+    self: TensorArgument, dim: Any = None, *, out: list[Shape], **settings: Any
+) -> Described:
+    """Reduce to the mean square around the mean."""
+    return Described(
+        reduced(self, dim, out=out), f"zero degree=2{_thinned(self, dim, 1, settings)}"
+    )
+
+
+@rule("aten.std aten.std_mean")
+def deviation(
+    self: TensorArgument, dim: Any = None, *, out: list[Shape], **settings: Any
+) -> Described:
+    """Reduce to the root of the variance."""
+    return Described(
+        reduced(self, dim, out=out), f"zero degree=1{_thinned(self, dim, 0.5, settings)}"
+    )
+
+
+def _thinned(self: TensorArgument, dim: Any, power: float, settings: dict[str, Any]) -> str:
+    """Say what entries at the mean do; along one of several dims the mean varies with the rest."""
+    given = settings.get("correction", settings.get("unbiased", True))
+    less = 1.0 if given is None else float(given)
+    return f" thinned={power} less={less!r}" if len(_dims(dim, self.ndim)) == 1 else ""
 
 
 @rule("aten.kthvalue", algebra="zero neutral=inf")
