@@ -19,6 +19,7 @@ from dota import generic
 from measuring import page
 from measuring.placed import placed
 from suture import Plan, Subject
+from suture._plan import LIMITS
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
@@ -73,7 +74,7 @@ def carried(family: str, change: Change) -> Row:
     seconds, plan = timed(old, new)
     new.model.load_state_dict(suture.apply(plan, old.model.state_dict(), new.model.state_dict()))
     apart = suture.verify(plan, old, new, states=STATES).max_rel_diff
-    reasons = tuple(note.reason for note in plan.notes if note.kind == "inexact")
+    reasons = tuple(note.reason for note in plan.notes if note.kind in LIMITS)
     return Row(told(change), *kept(plan, old), apart, reasons, seconds)
 
 
