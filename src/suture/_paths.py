@@ -4,8 +4,8 @@ Knows which fresh parameters must be 0 so that a path adds nothing, and which fr
 carry every unit on to its copy. Does not know on the way to what (`_twins`), nor blocks (`_fill`).
 
 Source: Net2Net (Chen et al., 2016), section 2.3, for a layer that starts as the identity; the Dota
-paper (Berner et al., 2019), appendix B, and Gesmundo & Maile (2023), section 3.4, for blocks whose
-last writer is 0.
+paper (Berner et al., 2019), appendix B, and Gesmundo & Maile (2023), layer addition, for blocks
+whose last writer is 0.
 """
 
 from __future__ import annotations

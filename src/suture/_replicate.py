@@ -5,7 +5,7 @@ if all units come equally often: norms whose own gain stands before them, groups
 readers take uneven shares, so that the copies part when they learn. Does not know who asks for it
 (`_growth`).
 
-Source: Net2Net (Chen et al., 2016), section 2.2; LEMON (Wang et al., 2024), section 4.2, for uneven
+Source: Net2Net (Chen et al., 2016), section 2.2; LEMON (Wang et al., 2024), figure 3, for uneven
 shares.
 """
 

@@ -6,8 +6,8 @@ homogeneous wants none; a norm over m entries that were n wants sqrt(m / n), so 
 what it did. Where the equations leave a choice, data is not scaled and parameters are. Does not
 know what is filled with the factors (`_growth`).
 
-Source: DESIGN of pre-norm streams; LEMON (Wang et al., 2024), section 4, scales norms' gains alike
-and leaves eps to rounding.
+Source: Gesmundo & Maile (2023), hidden dimension expansion, scale the gains of norms; that their
+input is scaled as well, so that eps is kept too, is ours.
 """
 
 from __future__ import annotations

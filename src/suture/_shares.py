@@ -4,7 +4,7 @@ Knows which parameters take uneven shares of copies, so that copies part when th
 cannot, because they write the copies too (a tied head). Does not know who asks for copies
 (`_replicate`).
 
-Source: Net2Net (Chen et al., 2016), section 2.2; LEMON (Wang et al., 2024), section 4.2, for uneven
+Source: Net2Net (Chen et al., 2016), section 2.2; LEMON (Wang et al., 2024), figure 3, for uneven
 shares.
 """
 

@@ -5,8 +5,7 @@ the mean of the preserved ones; either follows from what its operands are, by th
 that gives it, down to parameters, which can be written so. Does not know which op asks for what
 (`_demands`), nor blocks (`_fill`).
 
-Source: DESIGN of the neutral element of each mixing; for norms, LEMON (Wang et al., 2024), section
-4, widens with the mean as here.
+Source: LEMON (Wang et al., 2024), average width expansion, for the mean before a LayerNorm.
 """
 
 from __future__ import annotations
