@@ -155,7 +155,7 @@ def _heard(changed: Sequence[str], side: Side) -> Iterator[Note]:
 def _dead(changed: Collection[str], side: Side) -> Iterator[Note]:
     """Tell of fresh units that are 0 on the way in, for they are 0 on the way out as well."""
     units = side.units
-    for atom, column in units.columns.items():
+    for atom, column in units.columns.items() if changed else ():
         if not side.changed[column].any():
             continue
         roles = [role for name in units.graph.parameters for role in _roles(name, atom, side)]

@@ -58,6 +58,7 @@ class _Finder:
     makers: dict[int, int] = field(default_factory=dict)
     ours: dict[int, int] = field(default_factory=dict)
     same: dict[int, int] = field(default_factory=dict)
+    texts: dict[int, str] = field(default_factory=dict)
     held: tuple[dict[int, Tags], dict[int, Tags]] = ({}, {})
 
     def run(self) -> Twins:
@@ -131,13 +132,20 @@ class _Finder:
     ) -> Iterator[Hashable]:
         """Say what a node does: with all of its operands; but for fresh parameters; by its own."""
         if len(operands) == len(node.inputs):
-            yield node.op, words(node), str(node.bound.spec), tuple(operands.values())
+            yield node.op, words(node), self._text(node), tuple(operands.values())
         data = [at for at, value in enumerate(node.inputs) if value not in held]
         if data and all(at in operands for at in data):
             yield "some", node.op, words(node), tuple(operands.values())
         own = tuple((at, v) for at, v in operands.items() if node.inputs[at] in held)
         if own and len(own) < len(node.inputs):
             yield node.op, own
+
+    def _text(self, node: Node) -> str:
+        """Write a node's spec; nodes of one shape share it."""
+        spec = node.bound.spec
+        if id(spec) not in self.texts:
+            self.texts[id(spec)] = str(spec)
+        return self.texts[id(spec)]
 
     def _again(self, node: Node, at: int) -> bool:
         """Whether the operand is what the same op gave: a projection done twice."""
