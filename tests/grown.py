@@ -9,11 +9,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import suture
 from families import FAMILIES
 from growable import GROWING
+from modules import generic_
 from suture import Plan, Subject
 
 Numbers = dict[str, Any]
@@ -21,19 +22,6 @@ Case = tuple[str, Numbers, Numbers]
 """A kind of network, its numbers before, and those that are others after."""
 
 KINDS: dict[str, Callable[..., Subject]] = {**FAMILIES, "hf resnet": FAMILIES["resnet"], **GROWING}
-
-
-def generic_(model: nn.Module, seed: int) -> None:
-    """Give parameters and running statistics values of order one; other buffers stay."""
-    stream = torch.Generator().manual_seed(seed)
-    with torch.no_grad():
-        for weight in model.parameters():
-            fan_in = weight[0].numel() if weight.dim() > 1 else 1
-            weight.copy_(torch.randn(weight.shape, generator=stream) / fan_in**0.5)
-        for name, buffer in model.named_buffers():
-            drawn = torch.randn(buffer.shape, generator=stream)
-            if name.endswith(("running_mean", "running_var")):
-                buffer.copy_(drawn.exp() if name.endswith("var") else drawn)
 
 
 def built(kind: str, numbers: Numbers, seed: int, dtype: torch.dtype) -> Subject:

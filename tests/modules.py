@@ -321,7 +321,10 @@ def inputs_of(encoder: Encoder) -> tuple[str, ...]:
 
 
 def generic_(model: nn.Module, seed: int) -> nn.Module:
-    """Give a model weights of order one: matrices N(0, 1/fan_in), vectors N(0, 1)."""
+    """Give a model weights of order one: matrices N(0, 1/fan_in), vectors N(0, 1).
+
+    Running statistics are drawn too; other buffers stay.
+    """
     stream = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for weight in model.parameters():
@@ -329,7 +332,8 @@ def generic_(model: nn.Module, seed: int) -> nn.Module:
             weight.copy_(torch.randn(weight.shape, generator=stream) / fan_in**0.5)
         for name, buffer in model.named_buffers():
             drawn = torch.randn(buffer.shape, generator=stream)
-            buffer.copy_(drawn.exp() if name.endswith("var") else drawn)
+            if name.endswith(("running_mean", "running_var")):
+                buffer.copy_(drawn.exp() if name.endswith("var") else drawn)
     return model
 
 

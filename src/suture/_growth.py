@@ -74,7 +74,6 @@ class _Grower:
     parts: Parts = field(init=False)
     silence: Silence = field(init=False)
     paths: Paths = field(init=False)
-    gains: dict[int, Gain] = field(default_factory=dict)
     heard: dict[tuple[int, str], int | None] = field(default_factory=dict)
     failed: Asked | None = None
     kept: dict[tuple[int, str], float] = field(default_factory=dict)
