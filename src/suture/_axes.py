@@ -155,7 +155,10 @@ def _add_node(found: Axes, node: Node, graph: Graph) -> None:
     found.names.append(names)
     for operand, value in operands(node):
         for dim, parts in zip(found.dims[value], operand.dims, strict=True):
-            _lay(found, dim, [[names[axis.name] for axis in part] for part in parts if part])
+            if found.sizes[dim] and len(parts) == 1 and len(parts[0]) == 1:
+                found.tie(dim, names[parts[0][0].name])
+            else:
+                _lay(found, dim, [[names[axis.name] for axis in part] for part in parts if part])
         if operand.values is not None:
             found.index(value, names[operand.values])
     for pick in node.bound.picks:

@@ -53,7 +53,7 @@ class Node:
     settings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False, weakref_slot=True)
 class Graph:
     """What a model does to shapes.
 

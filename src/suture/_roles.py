@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from weakref import WeakKeyDictionary
 
 from suture._algebra import Meeting
 from suture._axes import Axes, Class
@@ -61,8 +62,18 @@ def uses(graph: Graph, axes: Axes) -> dict[str, tuple[Use, ...]]:
     return {name: tuple(each) for name, each in found.items()}
 
 
-def tags(graph: Graph) -> dict[int, Tags]:
+def tags(graph: Graph) -> Mapping[int, Tags]:
     """Follow parameters through everything that involves no data."""
+    if graph not in _TAGS:
+        _TAGS[graph] = _tags(graph)
+    return _TAGS[graph]
+
+
+_TAGS: WeakKeyDictionary[Graph, Mapping[int, Tags]] = WeakKeyDictionary()
+"""What was followed, while the graph is there: each step of a plan asks for it."""
+
+
+def _tags(graph: Graph) -> dict[int, Tags]:
     held = {**graph.parameters, **graph.buffers}
     found: dict[int, Tags] = {
         value: tuple(frozenset({(name, dim)}) for dim in range(len(graph.values[value].shape)))

@@ -6,7 +6,7 @@ the plan (`_promise`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -72,6 +72,7 @@ class Side:
     states: dict[Class, tuple[bool, bool, bool]] = field(default_factory=dict)
     places: dict[Class, str] = field(default_factory=dict)
     unknown: dict[Class, tuple[int, ...]] = field(default_factory=dict)
+    ways: dict[tuple[int, tuple[bool, ...]], dict[str, str]] = field(default_factory=dict)
 
     def keeps(self, member: Class) -> bool:
         """Whether some entry of a class is preserved, or none of a tensor's."""
@@ -167,7 +168,12 @@ class Side:
         node = self.units.graph.nodes[number]
         if not has_data(node, self.parameters, self.units.graph):
             return {}
-        return meetings(node, [value in self.parameters for value in node.inputs])
+        # Layers that are alike share one bound spec.
+        own = tuple(value in self.parameters for value in node.inputs)
+        key = id(node.bound), own
+        if key not in self.ways:
+            self.ways[key] = meetings(node, own)
+        return self.ways[key]
 
     def constants(self, called: Column) -> list[tuple[str, NDArray[Any]]]:
         """List the constants that vary and meet something preserved, with the op they meet in.
@@ -326,7 +332,7 @@ REDUCED = "reduced"
 TAPS = "taps of a kernel, read"
 
 
-def meetings(node: Node, parameter: list[bool]) -> dict[str, str]:
+def meetings(node: Node, parameter: Sequence[bool]) -> dict[str, str]:
     """Say how the entries of each axis meet each other in a node, where they do.
 
     `parameter` says of each operand whether it comes from parameters alone. `READ` means that a

@@ -10,7 +10,7 @@ where (`_growth`), nor whether the results are equal (`_promise`).
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from suture._graph import Graph, Node
@@ -59,7 +59,7 @@ class _Finder:
     ours: dict[int, int] = field(default_factory=dict)
     same: dict[int, int] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
-    held: tuple[dict[int, Tags], dict[int, Tags]] = ({}, {})
+    held: tuple[Mapping[int, Tags], Mapping[int, Tags]] = ({}, {})
 
     def run(self) -> Twins:
         """Walk through the target's nodes in order of use."""
@@ -128,7 +128,7 @@ class _Finder:
         return numbers[min(at, len(numbers) - 1) if node.inputs else at % len(numbers)]
 
     def _keys(
-        self, node: Node, operands: dict[int, int], held: dict[int, Tags]
+        self, node: Node, operands: dict[int, int], held: Mapping[int, Tags]
     ) -> Iterator[Hashable]:
         """Say what a node does: with all of its operands; but for fresh parameters; by its own."""
         if len(operands) == len(node.inputs):

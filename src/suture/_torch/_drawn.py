@@ -17,7 +17,8 @@ from torch.utils._pytree import tree_leaves, tree_map_only
 from suture._graph import Graph, Value
 from suture._interactions import without_data
 from suture._repairs import Repairs
-from suture._torch._record import Made, Operand, on_device
+from suture._torch._record import on_device
+from suture._torch._recording import Made, Operand
 from suture._torch._trace import Tape
 
 

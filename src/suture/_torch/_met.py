@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from suture._torch._record import Made
+from suture._torch._recording import Made
 from suture._torch._running import Run
 
 aten = torch.ops.aten

@@ -15,7 +15,8 @@ from suture._graph import Graph, Node
 from suture._interactions import without_data
 from suture._repairs import Repairs
 from suture._torch._drawn import drawn, dtype_of
-from suture._torch._record import Made, on_device
+from suture._torch._record import on_device
+from suture._torch._recording import Made
 from suture._torch._step import Step, step
 from suture._torch._trace import Tape
 from suture._torch._weights import Weights

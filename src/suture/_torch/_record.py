@@ -6,8 +6,7 @@ without a rule is decomposed. Does not know any op's axes (`rules`), nor the mod
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import count
 from typing import Any
@@ -16,75 +15,23 @@ import torch
 from torch._ops import OpOverload
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from suture._algebra import Algebra
+from suture._bind import Bound
 from suture._errors import SpecError, TraceError
-from suture._graph import Node, Place, Value
+from suture._graph import Node, Place
 from suture._rule import Rule, TensorArgument
-from suture._torch._alias import Aliases, ViewStep
+from suture._torch._again import Results, alike
+from suture._torch._alias import ViewStep
 from suture._torch._call import arguments, find_rule, functional, make_call, tensor_places
-from suture._torch._dtype import short
 from suture._torch._made_of import MADE_OF, decomposition
 from suture._torch._nested import replaced, tensors_in
+from suture._torch._recording import Made, Operand, Recording
 from suture._torch._refused import call, line, meta_failed, undecided, unknown
+
+Description = tuple[Bound, tuple[Algebra, ...]]
 
 aten = torch.ops.aten
 _RANDOM = torch.Tag.nondeterministic_seeded
-
-
-@dataclass(frozen=True, slots=True)
-class Operand:
-    """Which operand of a node stands in a tensor's place."""
-
-    place: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Made:
-    """How a node is run again: its op with all arguments, each tensor as an `Operand`."""
-
-    op: OpOverload
-    arguments: Mapping[str, Any]
-
-
-@dataclass(slots=True, eq=False)
-class Recording:
-    """What has been seen so far: values by index, nodes in order, and what is known of the values.
-
-    `made` says how each node is run again, `real` holds entries where they are known, `constant`
-    the values that depend on neither weights nor inputs, `index` the value of each tensor by
-    identity, `kept` every tensor so that no identity is reused, `named` what the user calls values.
-    """
-
-    values: list[Value] = field(default_factory=list)
-    nodes: list[Node] = field(default_factory=list)
-    made: list[Made] = field(default_factory=list)
-    real: dict[int, torch.Tensor] = field(default_factory=dict)
-    constant: set[int] = field(default_factory=set)
-    index: dict[int, int] = field(default_factory=dict)
-    kept: list[torch.Tensor] = field(default_factory=list)
-    aliases: Aliases = field(default_factory=Aliases)
-    named: dict[int, tuple[str, str]] = field(default_factory=dict)
-
-    def add(
-        self, tensor: torch.Tensor, real: torch.Tensor | None = None, *, constant: bool = False
-    ) -> int:
-        """Make a tensor a value of its own."""
-        value = len(self.values)
-        self.values.append(Value(tuple(tensor.shape), short(tensor.dtype)))
-        self.index[id(tensor)] = value
-        self.kept.append(tensor)
-        self.aliases.add(tensor)
-        if real is not None:
-            self.real[value] = real
-        if constant:
-            self.constant.add(value)
-        return value
-
-    def see(self, tensor: torch.Tensor, value: int) -> TensorArgument:
-        """Show a tensor to a rule, with its entries where they are constants."""
-        known = self.real.get(value) if value in self.constant else None
-        counted = known is not None and not known.is_floating_point() and not known.is_complex()
-        values = known.numpy() if known is not None and counted else None
-        return TensorArgument(tuple(tensor.shape), short(tensor.dtype), values)
 
 
 class Recorder(TorchDispatchMode):
@@ -94,6 +41,8 @@ class Recorder(TorchDispatchMode):
         super().__init__()  # type: ignore[no-untyped-call]
         self.recording = recording
         self.where = where
+        self.results = Results()
+        self.descriptions: dict[Hashable, Description] = {}
 
     def __torch_dispatch__(
         self, op: OpOverload, types: Any, args: Sequence[Any] = (), kwargs: Any = None
@@ -216,7 +165,8 @@ class Recorder(TorchDispatchMode):
             raise self._undecided(call(op, named), _tensors(named))
         if rule is None:
             return self._given(op, named, real) if follows else self._decompose(op, named)
-        result = self._on_meta(op, named, real)
+        like = alike(op, named)
+        result = self._on_meta(op, named, real, like)
         outputs = _tensors(result)
         inputs = [t for t in tensor_places(op, named) if t is not None]
         values = [self._value(tensor) for tensor in inputs]
@@ -225,7 +175,7 @@ class Recorder(TorchDispatchMode):
         for output, entries in zip(outputs, known, strict=True):
             self.recording.add(output, entries, constant=constant)
         self._note_views(op, given, result)
-        self._record(rule, op, named, values, outputs)
+        self._record(op, named, values, outputs, self._described(rule, op, named, outputs, like))
         return result
 
     def _positions(self, op: OpOverload, named: dict[str, Any]) -> dict[str, Any]:
@@ -261,11 +211,13 @@ class Recorder(TorchDispatchMode):
             self.recording.add(found[-1], real, constant=constant)
         return found
 
-    def _on_meta(self, op: OpOverload, named: Mapping[str, Any], real: Any) -> Any:
+    def _on_meta(
+        self, op: OpOverload, named: Mapping[str, Any], real: Any, like: Hashable | None
+    ) -> Any:
         if _sizes_follow_values(op, named):
             return replaced(self._compute(op, real), lambda t: t.to("meta"))
         try:
-            return op(**on_device(op, named, "meta"))
+            return self.results.of(op, like, lambda: op(**on_device(op, named, "meta")))
         except (NotImplementedError, RuntimeError) as error:
             raise meta_failed(op, named, self._place(), error) from error
 
@@ -293,16 +245,34 @@ class Recorder(TorchDispatchMode):
             step = ViewStep(op, dict(given), which if several else None)
             self.recording.aliases.add_view(tensor, source, step)
 
-    def _record(
-        self, rule: Rule, op: OpOverload, named: Mapping[str, Any], inputs: list[int],
-        outputs: list[torch.Tensor],
-    ) -> None:  # fmt: skip
+    def _described(
+        self, rule: Rule, op: OpOverload, named: Mapping[str, Any], outputs: list[torch.Tensor],
+        like: Hashable | None,
+    ) -> Description:  # fmt: skip
+        """Bind a rule at a call, once for calls that are alike.
+
+        A rule may read the entries of constants, which make each call its own.
+        """
+        if like in self.descriptions and not self._shows_entries(named):
+            return self.descriptions[like]
         described = make_call(op, named, self._see, [tuple(o.shape) for o in outputs])
         try:
-            bound, algebra = rule.describe(described)
+            made = rule.describe(described)
         except SpecError as error:
             error.facts = (("at", str(self._place())), ("op", call(op, named)), *error.facts)
             raise
+        if like is not None and not self._shows_entries(named):
+            self.descriptions[like] = made
+        return made
+
+    def _shows_entries(self, named: Mapping[str, Any]) -> bool:
+        return any(self._see(tensor).values is not None for tensor in tensors_in(dict(named)))
+
+    def _record(
+        self, op: OpOverload, named: Mapping[str, Any], inputs: list[int],
+        outputs: list[torch.Tensor], described: Description,
+    ) -> None:  # fmt: skip
+        bound, algebra = described
         index = self.recording.index
         places = count()
         operands = replaced(dict(named), lambda _: Operand(next(places)))

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 
 from suture._repairs import Repairs
 from suture._torch._drawn import filled
-from suture._torch._record import Made
+from suture._torch._recording import Made
 from suture._torch.stand_ins import stand_in
 
 Run = Callable[[Sequence[Tensor | None]], list[Tensor]]

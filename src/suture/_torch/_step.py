@@ -15,7 +15,7 @@ from torch import Tensor
 from suture._bind import BoundOperand
 from suture._graph import Node
 from suture._torch._drawn import is_float
-from suture._torch._record import Made
+from suture._torch._recording import Made
 from suture._torch._running import Run, difference, running, stands_in, two_parts
 from suture._torch._weights import Weights
 

@@ -28,7 +28,8 @@ from suture._schema import Schema, check
 from suture._subject import Subject
 from suture._torch import _arguments as arguments
 from suture._torch._concrete import concrete
-from suture._torch._record import Made, Recorder, Recording
+from suture._torch._record import Recorder
+from suture._torch._recording import Made, Recording
 from suture._torch._state import StateDict
 from suture._torch._undisturbed import undisturbed
 from suture._torch._whole import Whole
