@@ -197,8 +197,9 @@ def test_copies_through_channels_and_a_flatten() -> None:
     assert torch.equal(new["norm.running_var"], old["norm.running_var"][[0, 1, 2, 0, 1]])
 
 
-def test_copies_in_a_memory() -> None:
-    """Recurrent weights are read and written along copies: every gate is copied."""
+@pytest.mark.parametrize(("width", "copied"), [(8, True), (6, False)])
+def test_copies_in_a_memory(width: int, copied: bool) -> None:
+    """Weights are read and written along cells: every gate is copied, at whole multiples."""
 
     def net(width: int) -> Subject:
         def forward(m: Any, x: Tensor) -> Any:
@@ -207,9 +208,12 @@ def test_copies_in_a_memory() -> None:
         model = generic(Net(forward, lstm=nn.LSTM(3, width), out=nn.Linear(width, 2))).double()
         return subject(model, torch.randn(7, 5, 3, dtype=torch.float64))
 
-    plan, _, apart = carried("replicate", net(4), net(6))
+    plan, (old, _, new), apart = carried("replicate", net(4), net(width))
     assert plan.exact
     assert apart < EXACT
+    gates = new["lstm.weight_ih_l0"].unflatten(0, (4, width))
+    before = old["lstm.weight_ih_l0"].unflatten(0, (4, 4))
+    assert torch.equal(gates, before[:, torch.arange(width) % 4]) == copied
 
 
 @pytest.mark.parametrize(("width", "exact"), [(8, True), (6, False)])

@@ -107,16 +107,16 @@ def _note_constant(found: Marks, units: Units, value: int, inner: Set[Class]) ->
                 elif entries.dtype.kind in "fiu":
                     part = np.moveaxis(entries, dim, 0)[start:stop]
                     rows = np.moveaxis(part.reshape(*shape, -1), place, 0)
-                    _add(found.constants[atom], column, rows.reshape(len(column), -1))
+                    _add(found, atom, column, rows.reshape(len(column), -1))
             start = stop
 
 
-def _add(known: list[tuple[Column, Rows]], column: Column, rows: NDArray[Any]) -> None:
+def _add(found: Marks, atom: Class, column: Column, rows: NDArray[Any]) -> None:
     """Add what tells the units of a column apart; one that occurs again meets what it met."""
     units, first = np.unique(column, return_index=True)
     rows = rows[first].astype(np.float64)
     if len(units) > 1 and not (rows == rows[:1]).all():
-        known.append((units, rows))
+        found.constants[atom].append((units, rows))
 
 
 def _note_taps(
