@@ -146,7 +146,8 @@ def fills(shape: Sequence[int], pool: Pool) -> st.SearchStrategy[Fill]:
         constants = st.sampled_from([0.0, 1.0])
         return st.just(Own()) | values(len(shape), constants) | copies(shape, pool)
     constants = eighths | st.sampled_from([float("inf"), float("-inf")])
-    summed = st.lists(terms(shape, pool), min_size=1, max_size=3).map(lambda t: Sum(tuple(t)))
+    several = st.lists(terms(shape, pool), min_size=1, max_size=3).map(tuple)
+    summed = st.builds(Sum, several, st.just(0.0) | eighths)
     owned = st.builds(Own, st.just(1.0) | eighths)
     return owned | values(len(shape), constants) | copies(shape, pool) | summed
 

@@ -79,8 +79,9 @@ def entry(fill: Fill, own: float, source: State, place: Place) -> float:
         case Value(value, diagonal):
             agree = diagonal is None or place[diagonal[0]] == place[diagonal[1]]
             return value if agree else 0.0
-        case Sum(terms):
-            return sum(term_entry(term, source[term.source], place) for term in terms)
+        case Sum(terms, noise):
+            found = sum(term_entry(term, source[term.source], place) for term in terms)
+            return found if noise == 0 else found + own * noise
 
 
 def oracle(tensor: TensorPlan, source: State, target: State) -> NDArray[Any]:
@@ -208,14 +209,18 @@ def test_parameters_that_need_gradients() -> None:
     assert new.tolist() == [[0.5] * 3] * 2
 
 
-@pytest.mark.parametrize("fill", [REVERSED, Sum((replace(REVERSED.terms[0], scale=2.0),) * 2)])
+TWICE = Sum((replace(REVERSED.terms[0], scale=2.0),) * 2)
+
+
+@pytest.mark.parametrize("fill", [REVERSED, TWICE, replace(REVERSED, own=0.5)])
 def test_frameworks_that_differ(fill: Fill) -> None:
     """A state of numpy fills one of torch and the other way round; the target decides."""
     plan = one((2, 3), fill)
     old = np.arange(6, dtype=np.float32).reshape(2, 3)
-    expected = apply(plan, {"w": old}, {"w": old})["w"]
-    as_torch = apply(plan, {"w": old}, {"w": torch.zeros(2, 3)})["w"]
-    as_numpy = apply(plan, {"w": torch.tensor(old)}, {"w": np.zeros((2, 3), "f4")})["w"]
+    begun = np.full((2, 3), 3.0, "f4")
+    expected = apply(plan, {"w": old}, {"w": begun})["w"]
+    as_torch = apply(plan, {"w": old}, {"w": torch.tensor(begun)})["w"]
+    as_numpy = apply(plan, {"w": torch.tensor(old)}, {"w": begun})["w"]
     assert torch.equal(as_torch, torch.tensor(expected))
     np.testing.assert_array_equal(as_numpy, expected, strict=True)
 

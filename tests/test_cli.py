@@ -332,3 +332,17 @@ def test_a_policy(run: Suture) -> None:
     wrong = run("plan", "models.py:old", "models.py:new", "--fill", "zero")
     assert wrong.exit_code == 2
     assert "There is no fill 'zero'." in wrong.stderr
+
+
+def test_a_policy_with_noise(run: Suture) -> None:
+    """It is a number behind a comma, and whatever else stands there is refused."""
+    result = run("plan", "models.py:old", "models.py:new", "--fill", "replicate,0.5")
+    assert result.exit_code == 0
+    assert "copies begin with noise, 0.5 x the target's initialisation" in result.stdout
+    assert "--fill replicate,0.5" in result.stderr
+    wrong = run("plan", "models.py:old", "models.py:new", "--fill", "replicate,much")
+    assert wrong.exit_code == 2
+    assert wrong.stderr.startswith(
+        "PlanError: `--fill` cannot be read.\n  fill     replicate,much\n\nhint: write a policy, and "
+        "for copies with noise a comma and a number: --fill replicate,0.01\n"
+    )

@@ -76,6 +76,16 @@ def test_a_plan_as_text() -> None:
     assert widened().to_json() == WIDENED
 
 
+def test_noise_in_a_sum() -> None:
+    """A sum says so; one that says nothing, as in plans written before, has none."""
+    text = WIDENED.replace("[[[0, 2]]]}]}}", '[[[0, 2]]]}], "own": 0.25}}')
+    assert text != WIDENED
+    noisy = Plan.from_json(text).tensors[0].blocks[0].fill
+    assert noisy == Sum((Term("b", (((0, 2),),)),), 0.25)
+    assert Plan.from_json(text).to_json() == text
+    assert Plan.from_json(WIDENED).tensors[0].blocks[0].fill == Sum((Term("b", (((0, 2),),)),), 0.0)
+
+
 def document() -> dict[str, Any]:
     found: dict[str, Any] = json.loads(WIDENED)
     return found
@@ -114,13 +124,14 @@ def test_data_of_other_types() -> None:
 
 
 UNFIT = """\
-The plan has 21 problems.
+The plan has 23 problems.
   unpaired[0].dtype                                         'float' is no dtype such as 'f32'
   unpaired[0].shape[0]                                      -1 is no size
   tensors                                                   'w' is planned 2 times
   tensors[0].blocks                                         leave out 1 of 8 entries
   tensors[0].blocks[0].fill.terms[0].index[1][0]            3..5 leaves a dim of 4
   tensors[0].blocks[0].fill.terms[1].source                 'gone' is no known source
+  tensors[0].blocks[1].fill.own                             inf is not finite
   tensors[0].blocks[1].fill.terms[0]                        leaves [1, 3] to fill [1, 2]
   tensors[0].blocks[2].fill.scale                           inf is not finite
   tensors[0].labels[0].target                               4 leaves a dim of 4
@@ -128,6 +139,7 @@ The plan has 21 problems.
   tensors[1].blocks[1].region[0][0]                         0..0 is empty
   tensors[1].blocks[2].region                               has 0 dims where the tensor has 1
   tensors[1].blocks[0].fill.value                           0.5 does not fit i64[3]
+  tensors[1].blocks[1].fill.own                             is 0.5, but n is i64[3]
   tensors[1].blocks[1].fill.terms[0].scale                  is 2, but n is i64[3]
   tensors[1].blocks[1].fill.terms[0].source                 w is f32[2,4], which i64 does not take
   tensors[1].blocks[1].fill.terms[0].reductions[0].weights  are 1 for 2 positions
@@ -144,13 +156,13 @@ def test_words_that_do_not_fit() -> None:
     left, right = ((0, 2),), ((2, 4),)
     blocks = (
         Block((left, left), Sum((Term("w", (((0, 2),), ((3, 5),))), Term("gone", ())))),
-        Block((((0, 1),), right), Sum((Term("w", (((0, 1),), ((0, 3),))),))),
+        Block((((0, 1),), right), Sum((Term("w", (((0, 1),), ((0, 3),))),), float("inf"))),
         Block((((1, 2),), ((2, 3),)), Own(float("inf"))),
     )
     reduced = Term("w", (left, left), 2.0, (Reduction(1, (1.0,)), Reduction(1), Reduction(2)))
     counts = (
         Block((((0, 2), (1, 3)),), Value(0.5)),
-        Block((((0, 0),),), Sum((reduced,))),
+        Block((((0, 0),),), Sum((reduced,), 0.5)),
         Block((), Value(0.0, (1, 1))),
     )
     plan = Plan(

@@ -73,7 +73,7 @@ def _summed(fill: Fill, changes: Changes) -> Fill:
         for term in fill.terms
         for each in (term, *(_added(term, one) for one in changes.added.get(term.source, ())))
     ]
-    return Sum(tuple(terms))
+    return replace(fill, terms=tuple(terms))
 
 
 def _added(term: Term, addition: Addition) -> Term:
@@ -125,7 +125,8 @@ def _terms(block: Block) -> tuple[Term, ...]:
 def _with_term(block: Block, which: int, term: Term) -> Block:
     terms = list(_terms(block))
     terms[which] = term
-    return replace(block, fill=Sum(tuple(terms)))
+    assert isinstance(block.fill, Sum)
+    return replace(block, fill=replace(block.fill, terms=tuple(terms)))
 
 
 def _reduces(term: Term, dim: int) -> bool:
@@ -165,7 +166,7 @@ def part(block: Block, dim: int, chosen: Positions) -> Block:
     for term in block.fill.terms:
         at = term_dim(term, dim, block)
         terms.append(term if at is None else _taken(term, at, chosen))
-    return Block(tuple(region), Sum(tuple(terms)))
+    return Block(tuple(region), replace(block.fill, terms=tuple(terms)))
 
 
 def term_dim(term: Term, dim: int, block: Block) -> int | None:

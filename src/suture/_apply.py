@@ -6,7 +6,7 @@ from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from functools import reduce
 from operator import add
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from suture._arrays import Array, Arrays, arrays_of
 from suture._errors import PlanError
 from suture._plan import Block, Own, Plan, Sum, Tensor, TensorPlan, Term, Value
-from suture._plan_check import check, plain, source_tensors, term_shape
+from suture._plan_check import check, is_copy, source_tensors, term_shape
 from suture._wrappers import plain_names
 
 State = Mapping[str, Array]
@@ -138,8 +138,9 @@ def _carried(plan: TensorPlan, sources: State, initial: Array) -> Array:
                 kind.put(new, block.region, kind.widen(kind.take(initial, block.region)) * scale)
             case Value():
                 kind.put(new, block.region, _constant(block.fill, block))
-            case Sum(terms):
-                kind.put(new, block.region, _sum(terms, sources, kind))
+            case Sum(own=own):
+                begun = kind.take(initial, block.region) if own else None
+                kind.put(new, block.region, _sum(block.fill, sources, kind, begun))
     return new
 
 
@@ -153,13 +154,20 @@ def _constant(fill: Value, block: Block) -> NDArray[np.float64]:
     return np.where(diagonal, fill.value, 0.0).reshape(shape)
 
 
-def _sum(terms: Sequence[Term], sources: State, target: Arrays) -> Array:
-    """Add up terms: as arrays of their framework, or as numpy's where the target has another."""
-    read = _copied if len(terms) == 1 and plain(terms[0]) else _calculated
-    values = [read(_arrays(sources[term.source]), sources[term.source], term) for term in terms]
+def _sum(fill: Sum, sources: State, target: Arrays, own: Array | None) -> Array:
+    """Add up terms: as arrays of their framework, or as numpy's where the target has another.
+
+    So too where the target's `own` is added, which may be on another device than the source.
+    """
+    read = _copied if is_copy(fill) else _calculated
+    values = [
+        read(_arrays(sources[term.source]), sources[term.source], term) for term in fill.terms
+    ]
     kinds = [_arrays(value) for value in values]
-    if any(kind is not target for kind in kinds):
+    if own is not None or any(kind is not target for kind in kinds):
         values = [kind.numpy(value) for kind, value in zip(kinds, values, strict=True)]
+    if own is not None:
+        values.append(target.numpy(target.widen(own)) * fill.own)
     return reduce(add, values)
 
 

@@ -173,8 +173,8 @@ def plan(
         str,
         typer.Option(
             "--fill",
-            metavar="POLICY",
-            help="How what is fresh begins: exact, own, zeros or replicate.",
+            metavar="POLICY[,NOISE]",
+            help="How what is fresh begins: exact, own, zeros or replicate; copies with noise.",
         ),
     ] = "exact",
     as_json: AsJson = False,
@@ -189,7 +189,7 @@ def plan(
             "rescaled": options.affines(rescaled or []),
         }
         said |= {"constants": options.numbers("constant", constant or [])}
-        said |= {"means": options.numbers("mean", mean or []), "fill": fill}
+        said |= {"means": options.numbers("mean", mean or []), "fill": options.policy(fill)}
         made = suture.plan(suture.trace(load(source)), suture.trace(load(target)), **said)
         if output is not None:
             _write(output, made)

@@ -24,7 +24,7 @@ from suture._plan import (
     Term,
     Value,
 )
-from suture._plan_check import plain
+from suture._plan_check import is_copy
 from suture._words import along, content, filling, listed, named
 
 Line = tuple[str, str]
@@ -64,6 +64,7 @@ def _changes(plan: TensorPlan) -> list[str]:
         "shrunk": any(new < old for old, new in sizes),
         "reordered": any(order != sorted(order) for order in kept),
         "scaled": any(term.scale != 1 for term in _terms(plan)),
+        "noisy": any(isinstance(b.fill, Sum) and b.fill.own != 0 for b in plan.blocks),
     }
     words = [word for word, is_so in found.items() if is_so]
     stays = not any(dim_rows(plan)) and all(isinstance(b.fill, Sum) for b in plan.blocks if b.size)
@@ -217,8 +218,8 @@ def _union(group: Sequence[Block], dim: int) -> Block:
 def _told(fill: Fill, mapped: bool, alone: bool) -> bool:
     """Say whether the dims tell of a copy, or the fate of the only block."""
     match fill:
-        case Sum(terms):
-            return mapped and len(terms) == 1 and plain(terms[0])
+        case Sum():
+            return mapped and is_copy(fill)
         case Own() | Value():
             return alone and _uniform(fill)
         case _:

@@ -1,4 +1,4 @@
-"""Options of the command line that say something of names: `NAME=VALUE`, read and refused.
+"""Options of the command line that say more than a word: `NAME=VALUE`, read and refused.
 
 Knows how they are written. Does not know the models.
 """
@@ -6,9 +6,11 @@ Knows how they are written. Does not know the models.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from suture._errors import MatchError, PlanError
 from suture._plan import Affine
+from suture._policies import Policy, Word
 
 
 def rules(given: Sequence[str]) -> dict[str, str]:
@@ -54,6 +56,23 @@ def affines(given: Sequence[str]) -> dict[str, Affine]:
     return {_name(text): Affine(*values) for text, values in found.items()}
 
 
+def policy(given: str) -> Policy:
+    """Read `POLICY` and `POLICY,NOISE`.
+
+    Raises:
+        PlanError: noise that is no number.
+
+    Example:
+        >>> policy("replicate,0.01").noise
+        0.01
+    """
+    word, comma, noise = given.partition(",")
+    found = _numbers(noise) if comma else [0.0]
+    hint = "write a policy, and for copies with noise a comma and a number: --fill replicate,0.01"
+    _refuse("fill", {given: found if len(found) == 1 else []}, hint)
+    return Policy(cast(Word, word), noise=found[0])
+
+
 def _name(text: str) -> str:
     return text.rpartition("=")[0]
 
@@ -61,11 +80,16 @@ def _name(text: str) -> str:
 def _floats(text: str, most: int) -> list[float]:
     """Read the numbers behind the last `=`; none if they are not as many, or no numbers."""
     name, _, values = text.rpartition("=")
+    found = _numbers(values)
+    return found if name and len(found) <= most else []
+
+
+def _numbers(text: str) -> list[float]:
+    """Read numbers with commas between them; none if some are not."""
     try:
-        found = [float(value) for value in values.split(",")]
+        return [float(value) for value in text.split(",")]
     except ValueError:
         return []
-    return found if name and len(found) <= most else []
 
 
 def _refuse(option: str, found: dict[str, list[float]], hint: str) -> None:

@@ -60,9 +60,13 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """A sum of scaled, reduced source terms; one plain term is a copy."""
+    """A sum of scaled, reduced source terms; one plain term is a copy.
+
+    `own` times the target's own initialisation is added to it: copies that begin with noise.
+    """
 
     terms: tuple[Term, ...]
+    own: float = 0.0
 
 
 Fill = Own | Value | Sum
@@ -212,7 +216,8 @@ class Note:
     """Something a person must know: `kind`, what it is about, and why.
 
     Kinds: `"inexact"` (the function is not preserved, or not known to be), `"approximate"` (it is
-    where a removed input holds its mean), `"bound"` (it is up to what the reason says),
+    where a removed input holds its mean, or but for noise that was asked for), `"bound"` (it is up
+    to what the reason says),
     `"condition"` (it is, given that a removed input holds a value, or a constant without values
     those of before), `"pairing"` (paired by position, order of use or overlap), `"dead"` (fresh
     units that cannot learn), `"unreached"`, `"cast"`, `"fresh"` (a target tensor without a source),
@@ -250,8 +255,8 @@ class Exactness:
     Attributes:
         output: the output's name.
         level: `"exact"` (to rounding), `"bounded"` (exact up to the bound that the reasons state),
-            `"approximate"` (exact where removed inputs hold their means), or `"impossible"` (not
-            kept, or not known to be).
+            `"approximate"` (exact where removed inputs hold their means, or but for noise that was
+            asked for), or `"impossible"` (not kept, or not known to be).
         reasons: the notes that say so, each with the unit and the reason; of an exact output the
             conditions.
 

@@ -133,10 +133,11 @@ def _tensor(plan: TensorPlan, sources: Mapping[str, Tensor]) -> Iterator[Problem
 def _fill(block: Block, target: Tensor, sources: Mapping[str, Tensor]) -> Iterator[Problem]:
     match block.fill:
         case Own(scale):
-            yield from _scale(scale, target)
+            yield from _scale("scale", scale, 1.0, target)
         case Value():
             yield from _value(block.fill, block, target)
-        case Sum(terms):
+        case Sum(terms, own):
+            yield from _scale("own", own, 0.0, target)
             if not terms:
                 yield "terms", "are none; say a value of 0"
             if exact(target.dtype) and len(terms) > 1:
@@ -147,11 +148,12 @@ def _fill(block: Block, target: Tensor, sources: Mapping[str, Tensor]) -> Iterat
             assert_never(block.fill)
 
 
-def _scale(scale: float, target: Tensor) -> Iterator[Problem]:
+def _scale(place: str, scale: float, nothing: float, target: Tensor) -> Iterator[Problem]:
+    """Check a factor, which changes `nothing` where no arithmetic is done."""
     if not isfinite(scale):
-        yield "scale", f"{scale} is not finite"
-    elif exact(target.dtype) and scale != 1:
-        yield "scale", f"is {scale:g}, but {target.name} is {target.type}"
+        yield place, f"{scale} is not finite"
+    elif exact(target.dtype) and scale != nothing:
+        yield place, f"is {scale:g}, but {target.name} is {target.type}"
 
 
 def _value(fill: Value, block: Block, target: Tensor) -> Iterator[Problem]:
@@ -182,7 +184,7 @@ def _term(
     if source is None:
         yield "source", f"{term.source!r} is no known source"
         return
-    yield from _scale(term.scale, target)
+    yield from _scale("scale", term.scale, 1.0, target)
     if not _converts(source.dtype, target.dtype):
         yield "source", f"{source.name} is {source.type}, which {target.dtype} does not take"
     elif exact(target.dtype) and term.reductions:
@@ -238,14 +240,17 @@ def term_shape(term: Term) -> tuple[int, ...]:
     )
 
 
-def plain(term: Term) -> bool:
-    """Say whether a term alone is a copy: read as it is, bit by bit.
+def is_copy(fill: Sum) -> bool:
+    """Say whether a sum is a copy: one term, read as it is, bit by bit.
 
     Example:
-        >>> plain(Term("w", (((0, 3),),))), plain(Term("w", (((0, 3),),), scale=2.0))
-        (True, False)
+        >>> term = Term("w", (((0, 3),),))
+        >>> is_copy(Sum((term,))), is_copy(Sum((term, term))), is_copy(Sum((term,), own=0.1))
+        (True, False, False)
     """
-    return term.scale == 1 and not term.reductions
+    terms = fill.terms
+    plain = len(terms) == 1 and terms[0].scale == 1 and not terms[0].reductions
+    return plain and fill.own == 0
 
 
 def _labels(

@@ -25,6 +25,7 @@ from suture._keep import Keep
 from suture._match import Match, along
 from suture._match import match as find_match
 from suture._names import Names
+from suture._noise import noisy
 from suture._occurrences import Positions
 from suture._plan import (
     Affine,
@@ -85,8 +86,8 @@ def plan(
         rescaled: features -> how the new model sees them, `{"obs.speed": Affine(scale=3.6)}` for
             km/h instead of m/s: weights and biases undo it.
         fill: how what has no source begins: a policy (`"exact"`, `"own"`, `"zeros"`,
-            `"replicate"`, or a `suture.Policy`, which has a scale as well), or, under `"exact"`,
-            new outputs and categories by name: `{"logits.new_action": Bias(-5.0)}`.
+            `"replicate"`, or a `suture.Policy`, which has a scale and noise as well), or, under
+            `"exact"`, new outputs and categories by name: `{"logits.new_action": Bias(-5.0)}`.
         keep: what stays of axes that shrink, by scores for a dim of one of the source's parameters:
             `{"fc1.weight dim 0": scores}`; the first units without.
 
@@ -130,6 +131,7 @@ def plan(
     changes, told = restated(found, inputs, said.means)
     outputs = planner.placements(source.outputs, target.outputs)
     tensors = absorbed(begun(found, planned, (*inputs, *outputs), filling.starts), changes)
+    tensors, noise = noisy(tensors, found, both[1], filling.noise)
     taken = set(found.pairs.tensors.values())
     return Plan(
         source.fingerprint,
@@ -138,7 +140,7 @@ def plan(
         inputs,
         outputs,
         (
-            *(*found.notes, *told, *copied, *costs),
+            *(*found.notes, *told, *copied, *costs, *noise),
             *promise(found, both, grown, tensors, inputs, outputs, planner.maps),
         ),
         tuple(source.tensor(name) for name in _names(source) if name not in taken),

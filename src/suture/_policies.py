@@ -14,7 +14,7 @@ from typing import Literal, cast, get_args
 
 from suture._axes import Class
 from suture._errors import PlanError, near_miss
-from suture._leads import together, told
+from suture._leads import told
 from suture._plan import Fill, Note, Own, Sum, TensorPlan, Term, Value
 from suture._roles import Tag
 from suture._side import Side
@@ -34,21 +34,27 @@ class Policy:
             which their readers share).
         scale: what every initialisation of a parameter that is kept is multiplied by.
         starts: new outputs and categories by name, which begin otherwise.
+        noise: what the initialisation of the weights into copies is multiplied by and added to
+            them, but for the first of each unit; for `"replicate"` alone. The old function is an
+            approximation then.
 
     Example:
         >>> quiet = Policy("exact", scale=0.1)  # as `fill` of suture.plan
+        >>> apart = Policy("replicate", noise=0.01)
     """
 
     name: Word = "exact"
     scale: float = 1.0
     starts: Mapping[str, Start] = field(default_factory=dict)
+    noise: float = 0.0
 
 
 def policy(fill: str | Policy | Mapping[str, Start]) -> Policy:
     """Read what a user says of fresh entries.
 
     Raises:
-        PlanError: a word that is no policy, or a scale that is no number above 0.
+        PlanError: a word that is no policy, a scale that is no number above 0, or noise that is
+            none or has no copies to go to.
     """
     match fill:
         case str():
@@ -65,7 +71,16 @@ def policy(fill: str | Policy | Mapping[str, Start]) -> Policy:
     if not isinstance(scale, (int, float)) or not isfinite(scale) or scale <= 0:
         hint = 'write suture.Policy("zeros") for fresh entries of 0'
         raise PlanError(f"A scale of {scale!r} is no finite number above 0.", hint=hint)
+    _demand_noise(said.noise, said.name)
     return said
+
+
+def _demand_noise(noise: object, name: Word) -> None:
+    if not isinstance(noise, (int, float)) or not isfinite(noise) or noise < 0:
+        raise PlanError(f"A noise of {noise!r} is no finite number of 0 or more.")
+    if noise and name != "replicate":
+        hint = f'write suture.Policy("replicate", noise={noise:g})'
+        raise PlanError(f"Noise is added to copies, and {name!r} asks for none.", hint=hint)
 
 
 def refilled(
@@ -104,7 +119,7 @@ def _is_structure(tensor: TensorPlan) -> bool:
 def _own(fill: Fill) -> Fill:
     """Keep the initialisation of what is fresh, and copy the rest as it is."""
     match fill:
-        case Sum((Term(reductions=()) as term,)):
+        case Sum((Term(reductions=()) as term,), 0):
             return Sum((replace(term, scale=1.0),))
         case _:
             return Own()
@@ -143,11 +158,8 @@ def _scaled(tensor: TensorPlan, scale: float) -> TensorPlan:
 
 def _heard(changed: Sequence[str], side: Side) -> Iterator[Note]:
     """Tell of what would have to be otherwise for the old function, and which outputs hear it."""
-    nodes = side.units.graph.nodes
     for name in changed:
-        values = (v for use in side.uses.get(name, ()) for v in nodes[use.node].outputs)
-        ahead = together(side.ahead, values)
-        if ahead:
+        if ahead := side.hear(name):
             reason = "fresh entries begin as their own, and the old function hears them"
             yield Note("inexact", name, reason, told(ahead, side.shared))
 

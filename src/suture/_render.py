@@ -14,7 +14,7 @@ from typing import assert_never
 from suture._fate import Line, fate, placement_rows, placement_sign, rows
 from suture._fold import Row, fold
 from suture._plan import LIMITS, Fill, Own, Placement, Plan, Sum, Tensor, TensorPlan, Value
-from suture._plan_check import plain, source_tensors
+from suture._plan_check import is_copy, source_tensors
 from suture._screen import NAMES, TYPES, legend, wrapped
 
 KINDS = (*LIMITS, "condition", "dead", "pairing", "unreached", "cast", "fresh", "unused")
@@ -142,7 +142,8 @@ def _renamed(tensor: TensorPlan, names: Mapping[str, str]) -> TensorPlan:
 def _renamed_fill(fill: Fill, names: Mapping[str, str]) -> Fill:
     if not isinstance(fill, Sum):
         return fill
-    return Sum(tuple(replace(term, source=names[term.source]) for term in fill.terms))
+    terms = tuple(replace(term, source=names[term.source]) for term in fill.terms)
+    return replace(fill, terms=terms)
 
 
 def _tensor(row: Row[TensorPlan]) -> Entry:
@@ -240,8 +241,8 @@ def _entries(fill: Fill) -> str:
             return "identity"
         case Value(value):
             return "zero" if value == 0 else "one" if value == 1 else "constant"
-        case Sum(terms):
-            return "copied" if len(terms) == 1 and plain(terms[0]) else "calculated"
+        case Sum():
+            return "copied" if is_copy(fill) else "calculated"
         case _:
             assert_never(fill)
 

@@ -119,6 +119,12 @@ class Side:
         """Name the outputs that a node leads to, as notes do: none if it leads to all."""
         return told(together(self.ahead, self.units.graph.nodes[number].outputs), self.shared)
 
+    def hear(self, name: str) -> frozenset[str]:
+        """Name the shared outputs that a parameter leads to."""
+        nodes = self.units.graph.nodes
+        values = (value for use in self.uses.get(name, ()) for value in nodes[use.node].outputs)
+        return together(self.ahead, values)
+
     def ops(self, without: Callable[[Node], bool]) -> dict[str, list[str]]:
         """List the ops that compute something preserved on the way to each shared output."""
         nodes, found = self.units.graph.nodes, {name: list[str]() for name in self.shared}

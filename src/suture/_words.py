@@ -138,12 +138,12 @@ def filling(fill: Fill) -> str:
     """
     match fill:
         case Own(scale):
-            return "own init" if scale == 1 else f"own init * {number(scale)}"
+            return _own(scale)
         case Value(value, None):
             return number(value)
         case Value(value):
             return "identity" if value == 1 else f"identity * {number(value)}"
-        case Sum((Term(scale=scale, reductions=reductions),)):
+        case Sum((Term(scale=scale, reductions=reductions),), 0):
             return "reduced" if reductions else "scaled" if scale != 1 else "from"
         case Sum():
             return "sum"
@@ -163,10 +163,15 @@ def content(block: Block, shape: Sequence[int]) -> str:
     match block.fill:
         case Value(_, (i, j)):
             return f"{where} across dims {i}, {j}"
-        case Sum(terms):
-            return f"{where} <- {' + '.join(map(expression, terms))}"
+        case Sum(terms, own):
+            noise = [_own(own)] if own else []
+            return f"{where} <- {' + '.join([*map(expression, terms), *noise])}"
         case _:
             return where
+
+
+def _own(scale: float) -> str:
+    return "own init" if scale == 1 else f"own init * {number(scale)}"
 
 
 def expression(term: Term) -> str:
