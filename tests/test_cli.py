@@ -343,6 +343,6 @@ def test_a_policy_with_noise(run: Suture) -> None:
     wrong = run("plan", "models.py:old", "models.py:new", "--fill", "replicate,much")
     assert wrong.exit_code == 2
     assert wrong.stderr.startswith(
-        "PlanError: `--fill` cannot be read.\n  fill     replicate,much\n\nhint: write a policy, and "
-        "for copies with noise a comma and a number: --fill replicate,0.01\n"
+        "PlanError: `--fill` cannot be read.\n  fill     replicate,much\n\nhint: write a policy, "
+        "and for copies with noise a comma and a number: --fill replicate,0.01\n"
     )

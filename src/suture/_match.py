@@ -111,7 +111,8 @@ def match(
         target: the units of the changed model.
         rename: regular expression -> replacement, for the names of the source's tensors.
         keep: dims of the source's parameters, `"fc1.weight dim 0"` -> scores, one for each
-            position: of an axis that shrinks the units with the highest stay.
+            position, and units, `"fc1.weight[7, :]"` -> a score: of an axis that shrinks the units
+            with the highest stay.
 
     Returns:
         Which unit is which, and as notes what was paired by overlap.

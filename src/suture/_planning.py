@@ -88,8 +88,11 @@ def plan(
         fill: how what has no source begins: a policy (`"exact"`, `"own"`, `"zeros"`,
             `"replicate"`, or a `suture.Policy`, which has a scale and noise as well), or, under
             `"exact"`, new outputs and categories by name: `{"logits.new_action": Bias(-5.0)}`.
-        keep: what stays of axes that shrink, by scores for a dim of one of the source's parameters:
-            `{"fc1.weight dim 0": scores}`; the first units without.
+        keep: what stays of axes that shrink, by scores: of all units along a dim of one of the
+            source's parameters, `{"fc1.weight dim 0": scores}`, or of units by name,
+            `{"fc1.weight[7, :]": 1.0, "fc1.weight[{8, 12..20}, :]": 0.5}`, the others having 0. The
+            first units without. Where a schema names entries it says what stays, and scores must
+            agree: `{"obs.speed": 1.0}`.
 
     Returns:
         The plan. No weight is read; time grows with the number of ops and the sum of the dims.
