@@ -28,7 +28,7 @@ from suture._scales import NEAR
 from suture._shares import repeated, shares
 from suture._side import CONTRACTED, MIXED, REDUCED, Side
 from suture._silence import Asked, Mode, Silence
-from suture._twins import Twins, alike, factors, twins
+from suture._twins import Twins, alike, factors, heard, twins
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +89,7 @@ class _Grower:
 
     def run(self) -> Growth:
         """Take the steps in order."""
-        found = twins(self.match, self.paths.passes)
+        found = self._twins()
         for number in self.side.relevant:
             self._demands(number)
         self._read_back()
@@ -113,6 +113,15 @@ class _Grower:
             tuple(dict.fromkeys(balance.scales.failed)),
             balance.bounded,
         )
+
+    def _twins(self) -> Twins:
+        """Find twins until no parameter is asked to begin as two things on what is heard."""
+        while True:
+            self.paths.claims.clear()
+            found = twins(self.match, self.paths.passes)
+            passed = (n for n in heard(self.match.target.graph, found) if n in found.passed)
+            if self.paths.settle(passed):
+                return found
 
     def _demands(self, number: int) -> None:
         """Keep a node from mixing fresh units with preserved ones, if it does."""
@@ -331,7 +340,7 @@ class _Grower:
         modes: Mapping[int, Mapping[tuple[int, int], Mapping[Class, Mode]]],
         unheard: Mapping[str, Mapping[tuple[int, int], frozenset[Class]]],
     ) -> Recipe:
-        axes = self.match.target.axes
+        axes, carrying = self.match.target.axes, self.paths.carrying(name)
         shape = self.parts.shape(value)
         logs = np.array([balance.factor(cell) for cell in self.parts.cells(value)])
         factors = np.exp(np.where(np.abs(logs) < NEAR, 0.0, logs))
@@ -347,9 +356,9 @@ class _Grower:
             modes.get(value, {}),
             unheard.get(name, {}),
             shares(self.match, name),
-            self.paths.valued.get(name),
-            self.paths.carried.get(name),
-            self.paths.centres.get(name, {}),
+            self.paths.value(name),
+            None if carrying is None else carrying.dims,
+            {} if carrying is None else dict(carrying.centres),
         )
 
 

@@ -65,6 +65,7 @@ def promise(
         *_lost_reads(source),
         *_rewired(match, maps),
         *_fresh_paths(target, new),
+        *_torn(target, grown, new),
         *_lost_paths(source),
         *_exposed(lost, outputs, "lost", source),
         *_exposed(new, outputs, "new", target),
@@ -196,6 +197,20 @@ def _fresh_paths(side: Side, new: Spread) -> Iterator[Note]:
         carries = any(side.keeps(member) for _, member in use.reads) or use.lookups
         if carries or (not use.reads and use.meeting is None):
             reason = f"a fresh parameter on the way to preserved units ({side.op(use.node)})"
+            yield Note("inexact", name, reason, side.leads(use.node))
+
+
+def _torn(side: Side, grown: Growth, new: Spread) -> Iterator[Note]:
+    """Find fresh parameters that cannot begin as what each of their places asks for."""
+    nodes = side.units.graph.nodes
+    for name, use in side.alone():
+        if use.node in side.alike or new.alone(nodes[use.node]) or use.reads or use.lookups:
+            continue
+        asked, begun = {"add": 0.0, "mul": 1.0}.get(use.meeting or ""), grown.recipes[name].value
+        alike = all(other.meeting == use.meeting for other in side.uses[name])
+        if asked is not None and (not alike if begun is None else begun != asked):
+            reason = f"would have to begin as {asked:g} for {side.op(use.node)}"
+            reason += ", and as something else elsewhere"
             yield Note("inexact", name, reason, side.leads(use.node))
 
 

@@ -183,6 +183,22 @@ def alike(graph: Graph, found: Twins) -> frozenset[int]:
     return frozenset(same)
 
 
+def heard(graph: Graph, found: Twins) -> list[int]:
+    """List the nodes, in order, on which it rests that old outputs are the old ones.
+
+    Of a node that passes an operand on that is what makes this operand; where what it passes lies
+    further back, all between must pass it too.
+    """
+    needed, numbers = {*graph.outputs.values()}, list[int]()
+    for number in reversed(range(len(graph.nodes))):
+        node = graph.nodes[number]
+        if not needed.isdisjoint(node.outputs):
+            numbers.append(number)
+            left = found.passed.get(number)
+            needed.update([left] if left in node.inputs else node.inputs)
+    return numbers[::-1]
+
+
 def _equal(graph: Graph) -> dict[int, int]:
     """Give for each constant the first one that is equal: layers make the same ones anew."""
     first: dict[Hashable, int] = {}
