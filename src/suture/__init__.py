@@ -12,6 +12,7 @@ from suture._couple import Units, couple
 from suture._errors import (
     CoupleError,
     MatchError,
+    OptimizerError,
     PlanError,
     RuleError,
     SchemaError,
@@ -23,10 +24,12 @@ from suture._errors import (
 )
 from suture._explain import explain
 from suture._explanation import Explanation
+from suture._followed import Followed, OptimizerReport
 from suture._gradient import gradient_interactions
 from suture._graph import Graph
 from suture._interactions import interactions
 from suture._match import Match, match
+from suture._optimizer import transfer_optimizer
 from suture._phi import Group, Interactions
 from suture._plan import Affine, Exactness, Plan
 from suture._planning import plan
@@ -34,6 +37,7 @@ from suture._policies import Policy
 from suture._report import Report
 from suture._rule import Described, TensorArgument, rule
 from suture._schema import Categorical, Schema
+from suture._slots import Slot, slot
 from suture._spec import Spec, parse
 from suture._starts import Bias, CopyOf, MeanOfOld, OwnInit
 from suture._subject import Subject
@@ -52,12 +56,15 @@ __all__ = [
     "Described",
     "Exactness",
     "Explanation",
+    "Followed",
     "Graph",
     "Group",
     "Interactions",
     "Match",
     "MatchError",
     "MeanOfOld",
+    "OptimizerError",
+    "OptimizerReport",
     "OwnInit",
     "Pick",
     "Plan",
@@ -67,6 +74,7 @@ __all__ = [
     "RuleError",
     "Schema",
     "SchemaError",
+    "Slot",
     "Spec",
     "SpecError",
     "Subject",
@@ -86,7 +94,9 @@ __all__ = [
     "parse",
     "plan",
     "rule",
+    "slot",
     "trace",
     "transfer",
+    "transfer_optimizer",
     "verify",
 ]

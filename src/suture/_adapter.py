@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from suture._errors import TraceError, demand
 from suture._features import Features
 from suture._graph import Graph
+from suture._held import Parameter
 from suture._masks import Masks
 from suture._repairs import Repairs
 from suture._subject import Subject
@@ -68,6 +69,18 @@ class Adapter(Protocol):
 
     def load(self, model: Any, state: Mapping[str, Any]) -> None:
         """Write arrays into a model in place."""
+
+    def parameters(self, model: Any) -> tuple[Parameter, ...]:
+        """List a model's parameters in its order."""
+
+    def held(self, optimizer: Any, model: Any) -> tuple[str | None, ...]:
+        """Name what an optimizer holds, in its order; None for what is not the model's."""
+
+    def optimizer_state(self, optimizer: Any) -> dict[str, Any]:
+        """Give an optimizer's state dict; its arrays are the optimizer's own."""
+
+    def optimizer_load(self, optimizer: Any, state: dict[str, Any]) -> None:
+        """Load a state dict into an optimizer."""
 
 
 _MODULES = {"torch": "suture._torch.adapter"}

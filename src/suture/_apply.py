@@ -65,7 +65,7 @@ def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any
     new: dict[str, Array] = {}
     for tensor in plan.tensors:
         names = [name for name in (tensor.target.name, *tensor.tied) if name in target_state]
-        new |= dict.fromkeys(names, _carried(tensor, source_state, target_state[names[0]]))
+        new |= dict.fromkeys(names, carried(tensor, source_state, target_state[names[0]]))
     return {name: new[plain] for name, plain in given.items()}
 
 
@@ -126,7 +126,7 @@ def _differs(side: str, name: str, array: Array, wanted: Tensor) -> Iterator[Fac
         yield side, f"{name} is {found.type}; the plan was made for {wanted.type}"
 
 
-def _carried(plan: TensorPlan, sources: State, initial: Array) -> Array:
+def carried(plan: TensorPlan, sources: State, initial: Array) -> Array:
     """Make the new array of one tensor, beginning with its own initialisation."""
     kind = _arrays(initial)
     new = kind.copy(initial)

@@ -39,6 +39,9 @@ class Arrays(Protocol):
     def copy(self, array: Array) -> Array:
         """Copy bit by bit, apart from any graph of gradients."""
 
+    def full(self, array: Array, shape: Sequence[int], value: float) -> Array:
+        """Make an array of one number, of the dtype and on the device of another."""
+
     def take(self, array: Array, index: Sequence[Runs]) -> Array:
         """Read the product of runs, as a view where it is one slice."""
 
@@ -142,6 +145,9 @@ class _Numpy:
 
     def copy(self, array: Array) -> Array:
         return np.array(array)
+
+    def full(self, array: Array, shape: Sequence[int], value: float) -> Array:
+        return np.full(shape, value, array.dtype)
 
     def take(self, array: Array, index: Sequence[Runs]) -> Array:
         array = array[whole_slices(index)]

@@ -70,6 +70,10 @@ class PlanError(SutureError):
     """A plan that cannot be read, or does not fit the arrays it is applied to."""
 
 
+class OptimizerError(SutureError):
+    """An optimizer's state that does not fit its parameters, or cannot follow them."""
+
+
 class VerifyError(SutureError):
     """A measured difference that contradicts what the plan promised."""
 

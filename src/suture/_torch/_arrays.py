@@ -51,6 +51,9 @@ class _Torch:
     def copy(self, array: torch.Tensor) -> torch.Tensor:
         return array.detach().clone()
 
+    def full(self, array: torch.Tensor, shape: Sequence[int], value: float) -> torch.Tensor:
+        return torch.full(tuple(shape), value, dtype=array.dtype, device=array.device)
+
     def take(self, array: torch.Tensor, index: Sequence[Runs]) -> torch.Tensor:
         bits = _bits(array.detach())[whole_slices(index)]
         for dim, chosen in scattered(index):

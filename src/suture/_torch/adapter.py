@@ -1,9 +1,24 @@
 """What the torch adapter offers: see `suture._adapter.Adapter`."""
 
 from suture._torch._generic import generic
+from suture._torch._optimizer import held, optimizer_load, optimizer_state, parameters
 from suture._torch._probe import prober
 from suture._torch._replay import replay
 from suture._torch._run import examples, load, run, size, state
 from suture._torch._trace import trace
 
-__all__ = ["examples", "generic", "load", "prober", "replay", "run", "size", "state", "trace"]
+__all__ = [
+    "examples",
+    "generic",
+    "held",
+    "load",
+    "optimizer_load",
+    "optimizer_state",
+    "parameters",
+    "prober",
+    "replay",
+    "run",
+    "size",
+    "state",
+    "trace",
+]
