@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import pytest
 from hypothesis import assume
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -27,6 +26,8 @@ from worlds import between
 
 Chain = tuple[Recipe, Recipe]
 ROUNDING = 1e-9
+FELT = 1e-9
+"""Gradients below are rounding: a softmax does not hear the biases of its keys."""
 
 
 def shared(chain: Chain) -> set[str]:
@@ -58,13 +59,14 @@ def moved(
     return target, fresh
 
 
-def values(model: nn.Module, optimizer: Optimizer) -> Iterator[tuple[str, str, Tensor]]:
+def values(model: nn.Module, optimizer: Optimizer) -> dict[tuple[str, str], Tensor]:
     """List a network's parameters, and what an optimizer keeps of their shape."""
+    found = {(name, "weight"): weight.detach() for name, weight in model.named_parameters()}
     for name, weight in model.named_parameters():
-        yield name, "weight", weight.detach()
         for slot, value in optimizer.state[weight].items():
             if isinstance(value, Tensor) and value.shape == weight.shape:
-                yield name, slot, value
+                found[name, slot] = value
+    return found
 
 
 def masks(plan: Plan, wanted: Callable[[Carried], bool]) -> dict[str, Tensor]:
@@ -83,30 +85,43 @@ def apart(one: Tensor, other: Tensor) -> float:
     return float((one - other).abs().max()) if one.numel() else 0.0
 
 
-def differences(chain: Chain, name: str) -> Iterator[tuple[str, str, float]]:
+def differences(chain: Chain, plan: Plan, name: str) -> Iterator[tuple[str, str, str, float]]:
     """Go both ways, and say how far the results are apart where law 7 speaks."""
     before, after = chain
-    source, optimizer = trained(before, name, chain, 3)
-    plan = plan_between(before, source, after, build(after, 2))
+    source, optimizer = trained(before, name, chain, 2)
     first = moved(plan, source, optimizer, after, name)
     world = between(before, after, 7, 5)
     step(after, *first, world, shared(chain))
     step(before, source, optimizer, world, shared(chain))
     second = moved(plan, source, optimizer, after, name)
     plain = masks(plan, lambda piece: piece.alone and piece.scale == 1)
-    for (tensor, slot, one), (_, _, other) in zip(values(*first), values(*second), strict=True):
-        yield tensor, slot, apart(one[plain[tensor]], other[plain[tensor]])
+    ones, heard = values(*first), felt(first[0], 0.0 if name == "rprop" else -1.0)
+    for (tensor, slot), other in values(*second).items():
+        at = plain[tensor] & heard.get(tensor, plain[tensor])
+        yield name, tensor, slot, apart(ones[tensor, slot][at], other[at])
 
 
-@pytest.mark.parametrize("name", ELEMENTWISE)
-def test_a_step_and_a_transfer_in_either_order(name: str) -> None:
+def felt(model: nn.Module, least: float) -> dict[str, Tensor]:
+    """Say which entries have a gradient, or none at all if `least` lets that count.
+
+    Of rounding alone, a sign is chance, and Rprop asks for nothing else.
+    """
+    sizes = {
+        name: weight.grad.abs()
+        for name, weight in model.named_parameters()
+        if weight.grad is not None
+    }
+    return {name: (size > FELT) | ((size == 0) & (size > least)) for name, size in sizes.items()}
+
+
+@law(chains(REPLACING), few=3)
+def test_a_step_and_a_transfer_in_either_order(chain: tuple[Recipe, ...]) -> None:
     """Law 7: weights and slots are the same on entries that are carried as they are."""
-
-    @law(chains(REPLACING), few=3)
-    def check(chain: tuple[Recipe, ...]) -> None:
-        assume(shared(chain))
-        found = [*differences(chain, name)]
+    before, after = chain
+    assume(shared((before, after)))
+    plan = plan_between(before, build(before, 1), after, build(after, 2))
+    assume(plan.exact)
+    for name in ELEMENTWISE:
+        found = [*differences((before, after), plan, name)]
         assert found
-        assert [each for each in found if each[2] > ROUNDING] == []
-
-    check(3)
+        assert [each for each in found if each[3] > ROUNDING] == []

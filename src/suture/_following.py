@@ -126,8 +126,21 @@ class Following:
             kept = self.kept(name)
             if kept:
                 state[key] = {slot: self._value(name, slot) for slot in kept}
+        self._together(state)
         groups = [copy.deepcopy({**group, **self._taken(group)}) for group in self.new.given.groups]
         return {**given.state, "state": state, "param_groups": groups}
+
+    def _together(self, state: dict[Any, dict[str, Any]]) -> None:
+        """Begin with zeros what an optimizer cannot step without beside others that have begun."""
+        kind = self.kinds()[1]
+        for group in self.new.given.groups if kind is not None else ():
+            for option, slot in kind.together.items() if kind is not None else ():
+                found = [state[key][slot] for key in group["params"] if slot in state.get(key, ())]
+                for key in group["params"] if found and group.get(option) else ():
+                    shape = self.tensors[self.new.names[key]].target.shape
+                    arrays = arrays_of(found[0])
+                    if arrays is not None:
+                        state.setdefault(key, {}).setdefault(slot, arrays.full(found[0], shape, 0))
 
     def _taken(self, group: Options) -> Options:
         """Take options of a group from the source."""

@@ -16,7 +16,7 @@ counter            one number for the whole parameter       1
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from suture._errors import OptimizerError, near_miss
@@ -78,6 +78,8 @@ class Kind:
         slots: what it cannot step without once it has begun.
         asked: option -> a slot that it needs where the option is set.
         may: slots that it makes where they are missing.
+        together: option -> a slot that all parameters of a group must have once one of them has,
+            where the option is set.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Kind:
     slots: tuple[str, ...]
     asked: Mapping[str, str]
     may: tuple[str, ...] = ()
+    together: Mapping[str, str] = field(default_factory=dict)
 
     def needs(self, group: Mapping[str, object]) -> tuple[str, ...]:
         """List the slots that it cannot step without under the options of a group."""
@@ -156,19 +159,26 @@ def kind_by_options(options: Iterable[str]) -> Kind | None:
     return next((kind for kind in _KINDS.values() if kind.options and kind.options <= given), None)
 
 
-def _kind(name: str, options: str, slots: str, may: str = "", **asked: str) -> None:
-    _KINDS[name] = Kind(
-        name, frozenset(options.split()), tuple(slots.split()), asked, tuple(may.split())
-    )
+def _kind(
+    name: str,
+    options: str,
+    slots: str,
+    asked: Mapping[str, str] | None = None,
+    may: str = "",
+    together: Mapping[str, str] | None = None,
+) -> None:
+    marks, needed, made = frozenset(options.split()), tuple(slots.split()), tuple(may.split())
+    _KINDS[name] = Kind(name, marks, needed, asked or {}, made, together or {})
 
 
+RMS_ASKED = {"centered": "grad_avg", "momentum": "momentum_buffer"}
 # The first whose options a state dict has is its class: those that others share come later.
 _kind("NAdam", "momentum_decay", "step mu_product exp_avg exp_avg_sq")
-_kind("Adam", "betas amsgrad", "step exp_avg exp_avg_sq", amsgrad="max_exp_avg_sq")
+_kind("Adam", "betas amsgrad", "step exp_avg exp_avg_sq", {"amsgrad": "max_exp_avg_sq"})
 _kind("RAdam", "betas decoupled_weight_decay", "step exp_avg exp_avg_sq")
-_kind("RMSprop", "centered", "step square_avg", centered="grad_avg", momentum="momentum_buffer")
+_kind("RMSprop", "centered", "step square_avg", RMS_ASKED)
 _kind("Muon", "ns_steps", "momentum_buffer")
-_kind("SGD", "dampening", "", may="momentum_buffer")
+_kind("SGD", "dampening", "", may="momentum_buffer", together={"fused": "momentum_buffer"})
 _kind("Adagrad", "lr_decay", "step sum")
 _kind("Adadelta", "rho", "step square_avg acc_delta")
 _kind("ASGD", "lambd", "step eta mu ax")
