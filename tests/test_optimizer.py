@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import copy
-import io
-import re
-from typing import Any
 
-import pytest
 import torch
-from torch import Tensor, nn, optim
-from torch.optim import Adam, Optimizer
+from torch import Tensor, nn
+from torch.optim import Adam
 
 import suture
-from nets import Net, generic, given, mlp, subject
-from stepping import Lion
-from suture import OptimizerError, Plan, Subject
+from entries import same
+from nets import given, mlp, subject
+from suture import Subject
+from training import averages, planned, refused, train
 
 
 class Twins(nn.Module):
@@ -23,6 +20,8 @@ class Twins(nn.Module):
 
     def __init__(self, *order: str) -> None:
         super().__init__()
+        self.a: nn.Module
+        self.b: nn.Module
         for name in order:
             self.add_module(name, nn.Linear(3, 3))
         self.out = nn.Linear(3, 2)
@@ -35,40 +34,6 @@ class Twins(nn.Module):
 def twins(*order: str) -> Subject:
     torch.manual_seed(0)
     return Subject(Twins(*order), (given(),))
-
-
-def train(model: nn.Module, optimizer: Optimizer, steps: int = 3, seed: int = 0) -> None:
-    """Take some steps on random goals."""
-    chance = torch.Generator().manual_seed(seed)
-    weight = next(model.parameters())
-    for _ in range(steps):
-        x = torch.randn(7, 3, generator=chance).to(weight.dtype)
-        optimizer.zero_grad()
-        (model(x)[:, :2] - torch.randn(7, 2, generator=chance)).square().sum().backward()
-        optimizer.step()
-
-
-def averages(model: nn.Module, optimizer: Optimizer, slot: str = "exp_avg") -> dict[str, Tensor]:
-    return {name: optimizer.state[weight][slot] for name, weight in model.named_parameters()}
-
-
-def same(ones: dict[str, Tensor], others: dict[str, Tensor]) -> None:
-    assert ones.keys() == others.keys()
-    assert [name for name in ones if not torch.equal(ones[name], others[name])] == []
-
-
-def refused(plan: Plan, *given: Any, **options: Any) -> str:
-    """Give the text of the error that a transfer raises."""
-    with pytest.raises(OptimizerError) as caught:
-        suture.transfer_optimizer(plan, *given, **options)
-    return "\n".join(f"{label}: {text}" for label, text in caught.value.facts)
-
-
-def planned(old: Subject, new: Subject) -> Plan:
-    plan = suture.plan(suture.trace(old), suture.trace(new))
-    state = suture.apply(plan, old.model.state_dict(), new.model.state_dict())
-    new.model.load_state_dict(state)
-    return plan
 
 
 def test_attributes_in_another_order() -> None:
@@ -175,7 +140,8 @@ def test_a_pruned_model_keeps_training_whole() -> None:
     train(old.model, before)
     plan = planned(old, new)
     assert refused(plan, before, Adam([new.model.into.weight]), old, new) == (
-        "target: into.bias trains, and its optimizer does not hold it; the source's held into.bias\n"
+        "target: into.bias trains, and its optimizer does not hold it; "
+        "the source's held into.bias\n"
         "target: out.weight trains, and its optimizer does not hold it; "
         "the source's held out.weight\n"
         "target: out.bias trains, and its optimizer does not hold it; the source's held out.bias"

@@ -22,6 +22,7 @@ from suture._held import Held, Options
 from suture._moments import moments
 from suture._partition import length
 from suture._plan import Plan, TensorPlan
+from suture._plan_check import source_tensors
 from suture._slots import Kind, Slot, kind_by_options, kind_of, slot_of
 
 
@@ -35,7 +36,9 @@ class Following:
         fresh: how fresh entries of sizes begin.
         options: what groups take from the source.
         tensors: name of the target -> what becomes of it, by each of its names.
-        pieces: the same -> what is carried of it.
+        pieces: the same -> what is carried of it; of parameters alone.
+        sources: name of the source -> the tensor's shape.
+        dropped: the source's slots that the target's optimizer does not keep.
     """
 
     plan: Plan
@@ -45,10 +48,14 @@ class Following:
     options: Collection[str]
     tensors: dict[str, TensorPlan] = field(default_factory=dict)
     pieces: dict[str, tuple[Carried, ...]] = field(default_factory=dict)
+    sources: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    dropped: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
+        self.sources |= {name: each.shape for name, each in source_tensors(self.plan).items()}
+        self.dropped = self._dropped()
         read = readings(self.plan)
-        for tensor in self.plan.tensors:
+        for tensor in (each for each in self.plan.tensors if each.kind == "parameter"):
             names = (tensor.target.name, *tensor.tied)
             self.tensors |= dict.fromkeys(names, tensor)
             self.pieces |= dict.fromkeys(names, carried(tensor, read))
@@ -68,7 +75,7 @@ class Following:
         known = self.known(slot)
         if known is not None:
             return known
-        value, shape = self.old.slots[name][slot], self.shape(name)
+        value, shape = self.old.slots[name][slot], self.sources[name]
         if is_number(value):
             return Slot(slot, "counter")
         return Slot(slot, "update") if shape_of(value) == shape else None
@@ -76,16 +83,6 @@ class Following:
     def known(self, slot: str) -> Slot | None:
         """Find what is said of a slot."""
         return slot_of(slot, self.classes(self.old) or self.classes(self.new))
-
-    def shape(self, name: str) -> tuple[int, ...]:
-        """Give the shape of a source's parameter, in entries."""
-        return self.sources[name]
-
-    @property
-    def sources(self) -> dict[str, tuple[int, ...]]:
-        """The source's tensors that the plan knows, with their shapes."""
-        paired = [tensor.source for tensor in self.plan.tensors if tensor.source is not None]
-        return {each.name: each.shape for each in (*self.plan.unpaired, *paired)}
 
     def lived(self, name: str, slot: str | None = None) -> list[Carried]:
         """List what is carried of a parameter from those that have a state, or a slot of it."""
@@ -99,25 +96,23 @@ class Following:
     def kept(self, name: str) -> list[str]:
         """List the slots that go over to a parameter of the target."""
         found = (slot for piece in self.lived(name) for slot in self.old.slots[piece.source])
-        dropped = self.dropped()
         return [
-            slot for slot in dict.fromkeys(found) if slot not in dropped and self.lived(name, slot)
+            slot
+            for slot in dict.fromkeys(found)
+            if slot not in self.dropped and self.lived(name, slot)
         ]
 
-    def dropped(self) -> set[str]:
-        """List the source's slots that the target's optimizer does not keep."""
+    def _dropped(self) -> frozenset[str]:
         old, new = self.kinds()
         found = {slot for slots in self.old.slots.values() for slot in slots}
-        if new is None:
-            return set()
         groups = self.new.given.groups
-        if old is new:
-            return {
-                slot
-                for option, slot in new.asked.items()
-                if slot in found and not any(group.get(option) for group in groups)
-            }
-        return {slot for slot in found if not any(slot in new.keeps(group) for group in groups)}
+        if new is None:
+            return frozenset()
+        if old is not new:
+            kept = {slot for group in groups for slot in new.keeps(group)}
+            return frozenset(found - kept)
+        asked = {slot for option, slot in new.asked.items() if any(g.get(option) for g in groups)}
+        return frozenset({*new.asked.values()} & found - asked)
 
     def state(self) -> dict[str, Any]:
         """Make the target's new state dict; nothing in it is shared with what was given."""
@@ -187,7 +182,7 @@ class Following:
             state,
             tuple(self._followed(key, name, state) for key, name in self.new.names.items()),
             (classes[0], classes[1]),
-            tuple(sorted(self.dropped())),
+            tuple(sorted(self.dropped)),
             tuple(name for name, _ in self.unheld()),
         )
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
-from suture._adapter import adapter
-from suture._errors import OptimizerError
+from suture._adapter import Adapter, adapter
+from suture._errors import OptimizerError, TraceError
 from suture._followed import OptimizerReport
 from suture._following import Following
 from suture._held import Given, held
@@ -124,7 +124,7 @@ def _given(side: str, optimizer: Any, owner: Owner, known: frozenset[str]) -> Gi
 def _read(side: str, optimizer: Any, known: frozenset[str], **found: Any) -> Given:
     if not isinstance(optimizer, Mapping):
         classes = tuple(each.__name__ for each in type(optimizer).__mro__)
-        state = adapter(optimizer).optimizer_state(optimizer)
+        state = _adapter_of(optimizer).optimizer_state(optimizer)
         return Given(side, state, known, classes, **found)
     if not optimizer.keys() >= {"state", "param_groups"}:
         keys = ", ".join(map(str, optimizer)) or "nothing"
@@ -134,3 +134,13 @@ def _read(side: str, optimizer: Any, known: frozenset[str], **found: Any) -> Giv
             "look for it inside of the checkpoint",
         )
     return Given(side, optimizer, known, **found)
+
+
+def _adapter_of(optimizer: Any) -> Adapter:
+    try:
+        return adapter(optimizer)
+    except TraceError as error:
+        raise OptimizerError(
+            f"{type(optimizer).__name__} is no optimizer, and no state dict of one.",
+            [("known", "torch.optim.Optimizer")],
+        ) from error

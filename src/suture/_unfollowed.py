@@ -72,12 +72,12 @@ def _slots(following: Following) -> Iterator[Fact]:
     known = following.sources
     for name in [name for name in following.old.slots if name in known]:
         for slot, value in following.old.slots[name].items():
-            if value is not None and slot not in following.dropped():
+            if value is not None and slot not in following.dropped:
                 yield from _slot(following, name, slot, value)
 
 
 def _slot(following: Following, name: str, slot: str, value: Any) -> Iterator[Fact]:
-    how, shape = following.how(slot, name), following.shape(name)
+    how, shape = following.how(slot, name), following.sources[name]
     if how is None:
         found = type(value).__name__ if arrays_of(value) is None else _sizes(value.shape)
         yield "source", f"nobody knows how {slot} of {name} follows, a {found}"
@@ -118,7 +118,7 @@ def _classes(following: Following) -> Iterator[Fact]:
         yield "classes", f"{old[0]} and {new[0]}: nobody knows what they have in common"
         return
     found = {slot for slots in following.old.slots.values() for slot in slots}
-    kept = found - following.dropped()
+    kept = found - following.dropped
     for slot in sorted(kept):
         one, other = slot_of(slot, old), slot_of(slot, new)
         if one is not None and other is not None and one.follows != other.follows:
