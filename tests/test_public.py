@@ -9,11 +9,12 @@ import pytest
 import suture
 
 NAMES = """
-Affine Algebra Bias Categorical CopyOf CoupleError Described Exactness Explanation Graph Group
-Interactions Match MatchError MeanOfOld OwnInit Pick Plan PlanError Policy Report RuleError Schema
-SchemaError Spec SpecError Subject SutureError TensorArgument TraceError Units UnknownOpError
-VerifyError Window apply couple explain gradient_interactions interactions match parse plan rule
-trace transfer verify
+Affine Algebra Bias Categorical CopyOf CoupleError Described Exactness Explanation Followed Graph
+Group Interactions Match MatchError MeanOfOld OptimizerError OptimizerReport OwnInit Pick Plan
+PlanError Policy Report RuleError Schema SchemaError Slot Spec SpecError Subject SutureError
+TensorArgument TraceError Units UnknownOpError VerifyError Window apply couple explain
+gradient_interactions interactions match parse plan rule slot trace transfer transfer_optimizer
+verify
 """
 
 SIGNATURES = """
@@ -36,14 +37,17 @@ match(source: Units, target: Units, rename: Rules | None = None, keep: Keep | No
 parse(text: str) -> Spec
 plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None, *, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Policy | Mapping[str, Start] = exact, keep: Keep | None = None) -> Plan
 rule(ops: object, spec: str | None = None, algebra: str = '') -> Any
+slot(name: str, follows: Word, *, begins: str | None = None, over: int | None = None, optimizer: str = '') -> Slot
 trace(subject: Subject) -> Graph
 transfer(source: Subject, target: Subject, rename: Rules | None = None, *, generic: int | None = None, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Policy | Mapping[str, Start] = exact, keep: Keep | None = None) -> Plan
+transfer_optimizer(plan: Plan, source_optimizer: Any, target_optimizer: Any, source: Owner = None, target: Owner = None, *, fresh: Literal[mean, zero] = mean, options: Collection[str] = ()) -> OptimizerReport
 verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None, generic: int | None = None) -> Report
 """  # noqa: E501  (one a line)
 
 ATTRIBUTES = {
     "Explanation": "axes dims kind mirror reached tensor tied to_json values",
     "Interactions": "features groups interactions mask parameters sets total touched unreached",
+    "OptimizerReport": "dropped optimizers parameters state unheld",
     "Plan": "exact exactness from_json inputs notes outputs source target tensors to_json unpaired",
     "Report": (
         "apart equal generic generic_states held held_at left_out max_abs_diff max_rel_diff "
