@@ -12,9 +12,10 @@ NAMES = """
 Affine Algebra Bias Categorical CopyOf CoupleError Described Exactness Explanation Followed Graph
 Group Interactions Match MatchError MeanOfOld OptimizerError OptimizerReport OwnInit Pick Plan
 PlanError Policy Report RuleError Schema SchemaError Slot Spec SpecError Subject SutureError
-TensorArgument TraceError Units UnknownOpError VerifyError Window apply couple explain
-gradient_interactions interactions match parse plan rule slot trace transfer transfer_optimizer
-verify
+TensorArgument TraceError TransferError Units UnknownOpError UnpickleError VerifyError Window
+apply carry carry_choices carry_statistics couple explain gradient_interactions interactions match
+parse plan rule slot trace transfer transfer_checkpoints transfer_optimizer transfer_replay_buffer
+transfer_schedule transfer_vec_normalize verify
 """
 
 SIGNATURES = """
@@ -29,6 +30,9 @@ Schema(inputs: Mapping[str, Labels], outputs: Mapping[str, Labels], state: Mappi
 Subject(model: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None, schema: Schema | None = None, call: Callable[..., Any] | None = None, mirror: Mapping[str, str], concrete: Sequence[str] = ())
 SutureError(sentence: str, facts: Iterable[tuple[str, str]] = (), hint: str | None = None)
 apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]
+carry(plan: Plan, name: str, array: NDArray[Any], *, fresh: Mapping[str, float] | float | None = None, rescaled: Mapping[str, Affine] | None = None) -> NDArray[Any]
+carry_choices(plan: Plan, name: str, chosen: NDArray[Any]) -> NDArray[Any]
+carry_statistics(plan: Plan, name: str, mean: NDArray[Any], var: NDArray[Any], *, fresh: Mapping[str, Moments] | None = None, rescaled: Mapping[str, Affine] | None = None) -> tuple[NDArray[Any], NDArray[Any]]
 couple(graph: Graph) -> Units
 explain(graph: Graph, name: str) -> Explanation
 gradient_interactions(source: Subject, init: Literal[positive, random] = positive, pooling: Literal[average, max] = average, saturation: Literal[normalised, raw] = normalised, features: Sequence[str] | None = None, seed: int = 0) -> Interactions
@@ -41,6 +45,10 @@ slot(name: str, follows: Word, *, begins: str | None = None, over: int | None = 
 trace(subject: Subject) -> Graph
 transfer(source: Subject, target: Subject, rename: Rules | None = None, *, generic: int | None = None, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Policy | Mapping[str, Start] = exact, keep: Keep | None = None) -> Plan
 transfer_optimizer(plan: Plan, source_optimizer: Any, target_optimizer: Any, source: Owner = None, target: Owner = None, *, fresh: Literal[mean, zero] = mean, options: Collection[str] = ()) -> OptimizerReport
+transfer_checkpoints(plan: Plan, folder: str | PathLike[str], into: str | PathLike[str], target_state: State, *, pattern: str = *.pt, read: Read | None = None, write: Write | None = None, overwrite: bool = False) -> list[Path]
+transfer_replay_buffer(plan: Plan, source: ReplayBuffer | str | PathLike[str], target: ReplayBuffer, *, name: str = obs, actions: str | None, fresh: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None) -> ReplayBuffer
+transfer_schedule(source: Scheduler | Mapping[str, Any], target: Scheduler) -> Scheduler
+transfer_vec_normalize(plan: Plan, source: VecNormalize | str | PathLike[str], venv: VecEnv, *, name: str = obs, fresh: Mapping[str, Moments] | None = None, rescaled: Mapping[str, Affine] | None = None) -> VecNormalize
 verify(plan: Plan, source: Subject, target: Subject, states: int | Iterable[Inputs] | None = None, generic: int | None = None) -> Report
 """  # noqa: E501  (one a line)
 

@@ -8,6 +8,8 @@ from suture._adapter import trace
 from suture._algebra import Algebra
 from suture._apply import apply
 from suture._bind import Pick, Window
+from suture._carry import carry, carry_choices
+from suture._checkpoints import transfer_checkpoints
 from suture._couple import Units, couple
 from suture._errors import (
     CoupleError,
@@ -19,7 +21,9 @@ from suture._errors import (
     SpecError,
     SutureError,
     TraceError,
+    TransferError,
     UnknownOpError,
+    UnpickleError,
     VerifyError,
 )
 from suture._explain import explain
@@ -36,10 +40,14 @@ from suture._planning import plan
 from suture._policies import Policy
 from suture._report import Report
 from suture._rule import Described, TensorArgument, rule
+from suture._sb3._normalize import transfer_vec_normalize
+from suture._sb3._replay import transfer_replay_buffer
+from suture._schedule import transfer_schedule
 from suture._schema import Categorical, Schema
 from suture._slots import Slot, slot
 from suture._spec import Spec, parse
 from suture._starts import Bias, CopyOf, MeanOfOld, OwnInit
+from suture._statistics import carry_statistics
 from suture._subject import Subject
 from suture._transfer import transfer
 from suture._verify import verify
@@ -81,11 +89,16 @@ __all__ = [
     "SutureError",
     "TensorArgument",
     "TraceError",
+    "TransferError",
     "Units",
     "UnknownOpError",
+    "UnpickleError",
     "VerifyError",
     "Window",
     "apply",
+    "carry",
+    "carry_choices",
+    "carry_statistics",
     "couple",
     "explain",
     "gradient_interactions",
@@ -97,6 +110,10 @@ __all__ = [
     "slot",
     "trace",
     "transfer",
+    "transfer_checkpoints",
     "transfer_optimizer",
+    "transfer_replay_buffer",
+    "transfer_schedule",
+    "transfer_vec_normalize",
     "verify",
 ]

@@ -18,7 +18,7 @@ from suture._arrays import Array, Arrays, arrays_of
 from suture._errors import PlanError
 from suture._plan import Block, Own, Plan, Sum, Tensor, TensorPlan, Term, Value
 from suture._plan_check import check, is_copy, source_tensors, term_shape
-from suture._wrappers import plain_names
+from suture._wrappers import counters, plain_names
 
 State = Mapping[str, Array]
 Fact = tuple[str, str]
@@ -30,7 +30,8 @@ def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any
     Args:
         plan: a whole plan.
         source_state: the source's arrays by name; none is changed. What wrappers put before names
-            (`module.`, `_orig_mod.`, Lightning's `model.`) is seen through, on both sides.
+            (`module.`, `_orig_mod.`, Lightning's `model.`) is seen through, on both sides; what
+            they count themselves (`n_averaged`) is carried where both have it.
         target_state: the target's arrays by name as they were initialised; none is changed.
 
     Returns:
@@ -53,9 +54,15 @@ def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any
         {'bias': array([1., 2., 9.], dtype=float32)}
     """
     check(plan)
-    given = plain_names(target_state, [t.target.name for t in plan.tensors])
-    source_state = _named(source_state, plain_names(source_state, source_tensors(plan)))
-    target_state = _named(target_state, given)
+    sides = source_tensors(plan), [tensor.target.name for tensor in plan.tensors]
+    theirs, ours = counters(source_state, sides[0]), counters(target_state, sides[1])
+    counted = {
+        name: _counted(target_state[name], source_state, theirs, ours[name]) for name in ours
+    }
+    order = list(target_state)
+    given = plain_names([name for name in order if name not in ours], sides[1])
+    read = plain_names([name for name in source_state if name not in theirs], sides[0])
+    source_state, target_state = _named(source_state, read), _named(target_state, given)
     misfits = [*_source_misfits(plan, source_state), *_target_misfits(plan, target_state)]
     if misfits:
         count = "one of the arrays" if len(misfits) == 1 else f"{len(misfits)} of the arrays"
@@ -66,7 +73,19 @@ def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any
     for tensor in plan.tensors:
         names = [name for name in (tensor.target.name, *tensor.tied) if name in target_state]
         new |= dict.fromkeys(names, carried(tensor, source_state, target_state[names[0]]))
-    return {name: new[plain] for name, plain in given.items()}
+    named = {name: new[plain] for name, plain in given.items()} | counted
+    return {name: named[name] for name in order}
+
+
+def _counted(initial: Array, sources: State, theirs: Mapping[str, str], step: str) -> Array:
+    """Carry what a wrapper counts: a mean that forgot of how many weights would start over."""
+    kind = _arrays(initial)
+    new = kind.copy(initial)
+    for name in (name for name in theirs if theirs[name] == step):
+        value, own = sources[name], _arrays(sources[name])
+        whole = [((0, size),) for size in new.shape]
+        kind.put(new, whole, value if own is kind else own.numpy(value))
+    return new
 
 
 def _named(state: State, names: Mapping[str, str]) -> State:

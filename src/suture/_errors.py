@@ -74,6 +74,14 @@ class OptimizerError(SutureError):
     """An optimizer's state that does not fit its parameters, or cannot follow them."""
 
 
+class UnpickleError(SutureError):
+    """A pickle that asks for what is not admitted, or that is no whole pickle."""
+
+
+class TransferError(SutureError):
+    """Training state that does not fit the plan, or the objects that it should go into."""
+
+
 class VerifyError(SutureError):
     """A measured difference that contradicts what the plan promised."""
 

@@ -14,6 +14,21 @@ OUTER = ("module.", "model.", "_forward_module.")
 """What may stand before all names: data parallel training, Lightning and Fabric."""
 
 
+COUNTERS = frozenset({"n_averaged"})
+"""Tensors that wrappers hold for themselves, by the last step of their names: counts."""
+
+
+def counters(names: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """Find the tensors that wrappers hold for themselves: name -> what it is.
+
+    Example:
+        >>> counters(["n_averaged", "module.weight"], ["weight"])
+        {'n_averaged': 'n_averaged'}
+    """
+    steps = {name: name.rpartition(".")[2] for name in names}
+    return {name: step for name, step in steps.items() if step in COUNTERS and name not in known}
+
+
 def plain_names(names: Iterable[str], known: Collection[str]) -> dict[str, str]:
     """Say what each name is without wrappers, where that is a name that is known.
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from suture._errors import TraceError
-from suture._torch._wrapped import plain_names
+from suture._torch._wrapped import counters, plain_names
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,6 +35,8 @@ class StateDict:
         found: list[tuple[str, torch.Tensor]] = [*model.named_parameters(remove_duplicate=False)]
         count = len(found)
         found += model.named_buffers(remove_duplicate=False)
+        own = counters(model)
+        found = [(name, tensor) for name, tensor in found if name not in own]
         held = model.state_dict(keep_vars=True)
         plain = plain_names(model, dict.fromkeys([*(name for name, _ in found), *held]))
         named = [(plain[name], tensor) for name, tensor in found]

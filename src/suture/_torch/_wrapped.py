@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from torch import nn
 from torch.nn.parallel import DataParallel, DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel
 
 from suture._subject import Subject
 from suture._wrappers import RESERVED
@@ -33,9 +34,16 @@ def plain_names(model: nn.Module, names: Iterable[str]) -> dict[str, str]:
     return {name: _without(name, dropped) for name in names}
 
 
+def counters(model: nn.Module) -> set[str]:
+    """Name the buffers that wrappers hold for themselves, as the model calls them."""
+    modules = model.named_modules(remove_duplicate=False)
+    means = [path for path, module in modules if isinstance(module, AveragedModel)]
+    return {f"{path}.n_averaged".lstrip(".") for path in means}
+
+
 def _wraps(module: nn.Module) -> str | None:
     """Name the child that a module wraps."""
-    if isinstance(module, DataParallel | DistributedDataParallel):
+    if isinstance(module, DataParallel | DistributedDataParallel | AveragedModel):
         return "module"
     return next((child for child in module._modules if child in RESERVED), None)
 
