@@ -158,6 +158,19 @@ def test_a_fault_of_the_callers(league: Path, tmp_path: Path) -> None:
     assert listed(tmp_path / "wide") == []
 
 
+def test_folders_within(league: Path, tmp_path: Path) -> None:
+    """Files of one name in several folders stay apart."""
+    for season in ("first", "second"):
+        (league / season).mkdir()
+        torch.save(net(OLD, len(season)).state_dict(), league / season / "past_1.pt")
+    into = tmp_path / "wide"
+    files = suture.transfer_checkpoints(plan(), league, into, WIDE, pattern="*/*.pt")
+    assert files == [into / season / "past_1.pt" for season in ("first", "second")]
+    first, second = (torch.load(file, weights_only=True)["2.bias"] for file in files)
+    assert torch.equal(first, net(OLD, 5).state_dict()["2.bias"])
+    assert torch.equal(second, net(OLD, 6).state_dict()["2.bias"])
+
+
 def test_an_empty_folder(league: Path) -> None:
     """Nothing to do is no success."""
     with pytest.raises(TransferError, match=r"^There is no file \*\.zip in "):

@@ -41,7 +41,7 @@ def transfer_checkpoints(
         folder: where they are; nothing in it is changed.
         into: where the new ones go, under the same names; it is made if it is not there.
         target_state: the changed model's arrays by name, as they were initialised.
-        pattern: which files of the folder are meant.
+        pattern: which files of the folder are meant; `"**/*.pt"` for those in folders within, too.
         read: gives a file's state dict; without, torch's `weights_only` reading of a file that
             holds nothing else.
         write: writes a state dict to a path; without, `torch.save`.
@@ -60,34 +60,40 @@ def transfer_checkpoints(
         >>> transfer_checkpoints(plan, "league", "league-wide", new)  # doctest: +SKIP
     """
     old, new = Path(folder), Path(into)
-    files = sorted(path for path in old.glob(pattern) if path.is_file())
-    if not files:
+    names = sorted(path.relative_to(old) for path in old.glob(pattern) if path.is_file())
+    if not names:
         raise TransferError(f"There is no file {pattern} in {old}.")
-    blocked = [] if overwrite else [(p.name, "is there") for p in files if (new / p.name).exists()]
-    if blocked:
+    blocked = [(str(name), "is there") for name in names if (new / name).exists()]
+    if blocked and not overwrite:
         raise TransferError(f"Files in {new} would be replaced.", blocked, "give overwrite=True")
     new.mkdir(parents=True, exist_ok=True)
     reading, writing = read or _read, write or _write
     # Beside their place, so that to move them there is one step of the file system.
     with TemporaryDirectory(dir=new, prefix=".suture-") as aside:
         facts: list[Fact] = []
-        for path in files:
+        for name in names:
             try:
-                writing(apply(plan, reading(path), target_state), Path(aside, path.name))
+                writing(apply(plan, reading(old / name), target_state), _room(Path(aside, name)))
             except (SutureError, OSError) as error:
-                facts += _told(path, error)
+                facts += _told(name, error)
         if facts:
             raise TransferError(f"Not every file in {old} can be carried over.", facts)
-        return [Path(aside, path.name).replace(new / path.name) for path in files]
+        return [Path(aside, name).replace(_room(new / name)) for name in names]
 
 
-def _told(path: Path, error: SutureError | OSError) -> Iterator[Fact]:
+def _room(path: Path) -> Path:
+    """Make the folder of a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _told(name: Path, error: SutureError | OSError) -> Iterator[Fact]:
     """Say what is wrong with a file, all of it under its name."""
     if isinstance(error, SutureError):
-        yield path.name, error.sentence
-        yield from ((path.name, f"  {label} {text}") for label, text in error.facts)
+        yield str(name), error.sentence
+        yield from ((str(name), f"  {label} {text}") for label, text in error.facts)
     else:
-        yield path.name, str(error)
+        yield str(name), str(error)
 
 
 def _read(path: Path) -> State:
