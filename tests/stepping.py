@@ -36,22 +36,24 @@ class Lion(Optimizer):
                     average.mul_(two).add_(weight.grad, alpha=1 - two)
 
 
+CENTERED = {"lr": 0.01, "momentum": 0.9, "centered": True, "eps": 1e-6}
+"""The buffer holds steps without their rate: of a gradient that is rounding, eps would show."""
+
 ELEMENTWISE: dict[str, tuple[Make, dict[str, Any]]] = {
-    "sgd": (optim.SGD, {"lr": 0.01}),
-    "sgd momentum": (optim.SGD, {"lr": 0.01, "momentum": 0.9, "dampening": 0.3}),
-    "sgd nesterov": (optim.SGD, {"lr": 0.01, "momentum": 0.9, "nesterov": True, "foreach": True}),
-    "sgd fused": (optim.SGD, {"lr": 0.01, "momentum": 0.8, "weight_decay": 0.1, "fused": True}),
+    "sgd": (optim.SGD, {"lr": 0.001}),
+    "sgd momentum": (optim.SGD, {"lr": 0.001, "momentum": 0.9, "dampening": 0.3}),
+    "sgd nesterov": (optim.SGD, {"lr": 0.001, "momentum": 0.9, "nesterov": True, "foreach": True}),
+    "sgd fused": (optim.SGD, {"lr": 0.001, "momentum": 0.8, "weight_decay": 0.1, "fused": True}),
     "adam": (optim.Adam, {"lr": 0.01, "foreach": False}),
     "adam amsgrad": (optim.Adam, {"lr": 0.01, "amsgrad": True, "weight_decay": 0.1}),
     "adam foreach": (optim.Adam, {"lr": 0.01, "foreach": True, "maximize": True}),
     "adam fused": (optim.Adam, {"lr": 0.01, "fused": True, "amsgrad": True}),
-    "adam differentiable": (optim.Adam, {"lr": 0.01, "foreach": False}),
     "adamw": (optim.AdamW, {"lr": 0.01, "weight_decay": 0.2}),
     "adamw fused": (optim.AdamW, {"lr": 0.01, "fused": True}),
     "nadam": (optim.NAdam, {"lr": 0.01, "weight_decay": 0.1, "decoupled_weight_decay": True}),
     "radam": (optim.RAdam, {"lr": 0.01, "betas": (0.8, 0.9)}),
     "rmsprop": (optim.RMSprop, {"lr": 0.01}),
-    "rmsprop centered": (optim.RMSprop, {"lr": 0.01, "momentum": 0.9, "centered": True}),
+    "rmsprop centered": (optim.RMSprop, CENTERED),
     "adagrad": (optim.Adagrad, {"lr": 0.01, "lr_decay": 0.1, "eps": 1e-8}),
     "adagrad begun": (optim.Adagrad, {"lr": 0.01, "initial_accumulator_value": 0.5}),
     "adadelta": (optim.Adadelta, {"lr": 0.5, "maximize": True}),

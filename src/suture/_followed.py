@@ -63,7 +63,8 @@ class OptimizerReport:
         if self.dropped:
             yield f"not kept: {', '.join(self.dropped)}"
         if self.unheld:
-            yield f"not held by this optimizer: {', '.join(self.unheld)}"
+            rows = fold([Row((name,), "") for name in self.unheld])
+            yield f"not held by this optimizer: {', '.join(row.names[0] for row in rows)}"
 
 
 def _said(one: Followed) -> tuple[str, str]:
@@ -71,6 +72,10 @@ def _said(one: Followed) -> tuple[str, str]:
     if not one.slots:
         return "no state", "begins anew" if not one.carried else "had none"
     words = [f"{one.carried} of {one.size} entries carried"]
-    words += [f"{one.scaled} scaled"] * bool(one.scaled)
-    words += [f"{one.shared} shared"] * bool(one.shared)
+    words += _part(one.scaled, one.carried, "scaled")
+    words += _part(one.shared, one.carried, "shared")
     return " ".join(one.slots), ", ".join(words)
+
+
+def _part(count: int, whole: int, word: str) -> list[str]:
+    return [] if not count else [word if count == whole else f"{count} {word}"]

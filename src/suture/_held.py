@@ -37,8 +37,8 @@ class Given:
     Attributes:
         side: `"source"` or `"target"`.
         state: the optimizer's state dict.
-        known: what a plan calls this side's parameters; wrappers before names are seen through.
         classes: the class of a live optimizer and those that it derives from; none of a dict.
+        known: what a plan calls this side's parameters; wrappers before names are seen through.
         identity: what a live optimizer's parameters are called in the model, in order; None without
             a model, and for what is not the model's.
         parameters: those of the model; None without one.
@@ -47,8 +47,8 @@ class Given:
 
     side: str
     state: Mapping[str, Any]
-    known: frozenset[str] = frozenset()
     classes: tuple[str, ...] = ()
+    known: frozenset[str] = frozenset()
     identity: tuple[str | None, ...] | None = None
     parameters: tuple[Parameter, ...] | None = None
     order: tuple[str, ...] | None = None
@@ -145,7 +145,9 @@ def _written(given: Given) -> list[str] | None:
 
 
 def _plain(given: Given, names: Iterable[str]) -> list[str]:
-    return [*plain_names(names, given.known).values()]
+    listed = [*names]
+    plain = plain_names(listed, given.known)
+    return [plain[name] for name in listed]
 
 
 def _by_identity(

@@ -7,10 +7,11 @@ slots follow (`_slots`, `_moments`), nor whose state is whose (`_held`).
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 from suture._adapter import Adapter, adapter
-from suture._errors import OptimizerError, TraceError
+from suture._errors import OptimizerError, TraceError, no_optimizer
 from suture._followed import OptimizerReport
 from suture._following import Following
 from suture._held import Given, held
@@ -107,40 +108,32 @@ def _refusal(faults: Sequence[tuple[str, str]]) -> OptimizerError:
 def _given(side: str, optimizer: Any, owner: Owner, known: frozenset[str]) -> Given:
     """Read what a user gives for one side."""
     model = owner.model if isinstance(owner, Subject) else owner
+    given = Given(side, *_read(side, optimizer), known)
     if isinstance(model, Sequence):
-        return _read(side, optimizer, known, order=tuple(map(str, model)))
+        return replace(given, order=tuple(map(str, model)))
     if model is None:
-        return _read(side, optimizer, known)
+        return given
     ours, is_live = adapter(model), not isinstance(optimizer, Mapping)
-    return _read(
-        side,
-        optimizer,
-        known,
-        identity=ours.held(optimizer, model) if is_live else None,
-        parameters=ours.parameters(model),
-    )
+    identity = ours.held(optimizer, model) if is_live else None
+    return replace(given, identity=identity, parameters=ours.parameters(model))
 
 
-def _read(side: str, optimizer: Any, known: frozenset[str], **found: Any) -> Given:
+def _read(side: str, optimizer: Any) -> tuple[Mapping[str, Any], tuple[str, ...]]:
+    """Give an optimizer's state dict, and its classes if it is live."""
     if not isinstance(optimizer, Mapping):
         classes = tuple(each.__name__ for each in type(optimizer).__mro__)
-        state = _adapter_of(optimizer).optimizer_state(optimizer)
-        return Given(side, state, known, classes, **found)
-    if not optimizer.keys() >= {"state", "param_groups"}:
-        keys = ", ".join(map(str, optimizer)) or "nothing"
-        raise OptimizerError(
-            "An optimizer's state dict has 'state' and 'param_groups'.",
-            [(side, f"has {keys}")],
-            "look for it inside of the checkpoint",
-        )
-    return Given(side, optimizer, known, **found)
+        return _adapter_of(optimizer).optimizer_state(optimizer), classes
+    if optimizer.keys() >= {"state", "param_groups"}:
+        return optimizer, ()
+    raise OptimizerError(
+        "An optimizer's state dict has 'state' and 'param_groups'.",
+        [(side, f"has {', '.join(map(str, optimizer)) or 'nothing'}")],
+        "look for it inside of the checkpoint",
+    )
 
 
 def _adapter_of(optimizer: Any) -> Adapter:
     try:
         return adapter(optimizer)
     except TraceError as error:
-        raise OptimizerError(
-            f"{type(optimizer).__name__} is no optimizer, and no state dict of one.",
-            [("known", "torch.optim.Optimizer")],
-        ) from error
+        raise no_optimizer(optimizer) from error

@@ -5,10 +5,9 @@ Knows a transfer that is about to be made. Changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
-from suture._arrays import arrays_of
 from suture._following import Following, is_number, shape_of
 from suture._held import Fact
 from suture._plan import Sum
@@ -23,7 +22,17 @@ def unfollowed(following: Following) -> list[Fact]:
     strange = [*_strange(following)]
     if strange:
         return strange
-    checks = (_refused, _shapes, _slots, _classes, _needs, _counters, _unheld, _options)
+    checks = (
+        _refused,
+        _shapes,
+        _slots,
+        _classes,
+        _needs,
+        _beginnings,
+        _counters,
+        _unheld,
+        _options,
+    )
     return [fact for check in checks for fact in check(following)]
 
 
@@ -79,24 +88,29 @@ def _slots(following: Following) -> Iterator[Fact]:
 def _slot(following: Following, name: str, slot: str, value: Any) -> Iterator[Fact]:
     how, shape = following.how(slot, name), following.sources[name]
     if how is None:
-        found = type(value).__name__ if arrays_of(value) is None else _sizes(value.shape)
+        found = type(value).__name__ if shape_of(value) is None else _sizes(value.shape)
         yield "source", f"nobody knows how {slot} of {name} follows, a {found}"
-    elif how.follows == "counter":
-        if not is_number(value):
-            yield "source", f"{slot} of {name} is no number"
-    elif shape_of(value) not in _wanted(how, shape):
+    elif how.follows == "counter" and not is_number(value):
+        yield "source", f"{slot} of {name} is no number"
+    elif how.follows != "counter" and shape_of(value) not in _wanted(how, shape):
         found = "no array" if shape_of(value) is None else _sizes(value.shape)
         yield "source", f"{slot} of {name} is {found}; {name} is {_sizes(shape)}"
-    elif (
-        slot_of(slot, following.classes(following.old) or following.classes(following.new)) is None
-    ):
-        for target, pieces in following.pieces.items():
-            if any(one.source == name and (one.scale, one.gradient) != (1, 1) for one in pieces):
-                register = f'suture.slot("{slot}", "gradient")'
-                yield (
-                    "source",
-                    (f"{slot} of {name} is scaled in {target}: say how it follows, as {register}"),
-                )
+    elif how.follows != "counter" and following.known(slot) is None:
+        register = f'suture.slot("{slot}", "gradient")'
+        for target in _scaled(following, name):
+            yield (
+                "source",
+                (f"{slot} of {name} is scaled in {target}: say how it follows, as {register}"),
+            )
+
+
+def _scaled(following: Following, source: str) -> list[str]:
+    """List the target's parameters that carry entries of a source's with another gradient."""
+    return [
+        name
+        for name, pieces in following.pieces.items()
+        if any(one.source == source and (one.scale, one.gradient) != (1, 1) for one in pieces)
+    ]
 
 
 def _wanted(how: Slot, shape: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -129,24 +143,26 @@ def _classes(following: Following) -> Iterator[Fact]:
 
 def _needs(following: Following) -> Iterator[Fact]:
     """List slots without which the target's optimizer could not step."""
-    kind = following.kinds()[1]
-    missing: dict[str, list[str]] = {}
-    for name in following.new.group if kind is not None else ():
+    kind, missing = following.kinds()[1], dict[str, list[str]]()
+    for name, group in following.new.group.items() if kind is not None else ():
         kept = following.kept(name)
-        if kept:
-            group = following.new.group[name]
-            for slot in kind.needs(group) if kind is not None else ():
-                if slot not in kept:
-                    missing.setdefault(slot, []).append(name)
-            for slot in kept:
-                how = following.how(slot, following.lived(name, slot)[0].source)
-                if how is not None and how.begins is not None and how.begins not in group:
-                    yield "target", f"{name} is in a group without {how.begins}, as {slot} begins"
-                if how is not None and how.follows == "weight":
-                    yield from _weight(following, name, slot)
+        for slot in kind.needs(group) if kept and kind is not None else ():
+            if slot not in kept:
+                missing.setdefault(slot, []).append(name)
     for slot, names in missing.items():
         more = f" and {len(names) - 1} more" * (len(names) > 1)
         yield "target", f"needs {slot} of {names[0]}{more}; the source does not keep it"
+
+
+def _beginnings(following: Following) -> Iterator[Fact]:
+    """List slots of which nobody knows how their fresh entries begin."""
+    for name, group in following.new.group.items():
+        for slot in following.kept(name):
+            how = following.how(slot, following.lived(name, slot)[0].source)
+            if how is not None and how.begins is not None and how.begins not in group:
+                yield "target", f"{slot} of {name} begins as {how.begins}, which its group has not"
+            if how is not None and how.follows == "weight":
+                yield from _weight(following, name, slot)
 
 
 def _weight(following: Following, name: str, slot: str) -> Iterator[Fact]:
@@ -205,3 +221,16 @@ def _same(one: Any, other: Any) -> bool:
 
 def _sizes(shape: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, shape))}]"
+
+
+CHECKS: tuple[Callable[[Following], Iterator[Fact]], ...] = (
+    _refused,
+    _shapes,
+    _slots,
+    _classes,
+    _needs,
+    _beginnings,
+    _counters,
+    _unheld,
+    _options,
+)

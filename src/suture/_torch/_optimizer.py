@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 from torch.optim import Optimizer
 
+from suture._errors import demand, no_optimizer
 from suture._held import Parameter
 from suture._subject import Subject
 from suture._torch._state import StateDict
@@ -40,6 +41,7 @@ def held(optimizer: Optimizer, model: nn.Module) -> tuple[str | None, ...]:
 
 def optimizer_state(optimizer: Optimizer) -> dict[str, Any]:
     """Give an optimizer's state dict; its arrays are the optimizer's own."""
+    demand(optimizer, Optimizer, no_optimizer(optimizer))
     return optimizer.state_dict()
 
 
