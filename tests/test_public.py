@@ -11,11 +11,11 @@ import suture
 NAMES = """
 Affine Algebra Bias Categorical CopyOf CoupleError Described Exactness Explanation Followed Graph
 Group Interactions Match MatchError MeanOfOld OptimizerError OptimizerReport OwnInit Pick Plan
-PlanError Policy Report RuleError Schema SchemaError Slot Spec SpecError Subject SutureError
-TensorArgument TraceError TransferError Units UnknownOpError UnpickleError VerifyError Window
-apply carry carry_choices carry_statistics couple explain gradient_interactions interactions match
-parse plan rule slot trace transfer transfer_checkpoints transfer_optimizer transfer_replay_buffer
-transfer_schedule transfer_vec_normalize verify
+PlanError Policy RecoveryError Report RuleError Schema SchemaError Slot Spec SpecError Subject
+SutureError TensorArgument TraceError TransferError Units UnknownOpError UnpickleError VerifyError
+Window apply carry carry_choices carry_statistics couple explain gradient_interactions
+interactions match parse plan recovery rule slot trace transfer transfer_checkpoints
+transfer_optimizer transfer_replay_buffer transfer_schedule transfer_vec_normalize verify
 """
 
 SIGNATURES = """

@@ -4,6 +4,7 @@ See `suture.transfer` for the whole way in one call; `trace`, `plan`, `apply` an
 steps.
 """
 
+from suture import recovery
 from suture._adapter import trace
 from suture._algebra import Algebra
 from suture._apply import apply
@@ -16,6 +17,7 @@ from suture._errors import (
     MatchError,
     OptimizerError,
     PlanError,
+    RecoveryError,
     RuleError,
     SchemaError,
     SpecError,
@@ -78,6 +80,7 @@ __all__ = [
     "Plan",
     "PlanError",
     "Policy",
+    "RecoveryError",
     "Report",
     "RuleError",
     "Schema",
@@ -106,6 +109,7 @@ __all__ = [
     "match",
     "parse",
     "plan",
+    "recovery",
     "rule",
     "slot",
     "trace",

@@ -82,6 +82,10 @@ class TransferError(SutureError):
     """Training state that does not fit the plan, or the objects that it should go into."""
 
 
+class RecoveryError(SutureError):
+    """A part of recovery that does not fit the plan, the model or the optimizer."""
+
+
 class VerifyError(SutureError):
     """A measured difference that contradicts what the plan promised."""
 
@@ -90,6 +94,12 @@ def demand(value: object, kind: type, error: SutureError) -> None:
     """Refuse an argument of another type than the one meant, before it fails somewhere deep."""
     if not isinstance(value, kind):
         raise error
+
+
+def no_optimizer(value: object) -> OptimizerError:
+    """Say that something is neither an optimizer nor a state dict of one."""
+    sentence = f"{type(value).__name__} is no optimizer, and no state dict of one."
+    return OptimizerError(sentence, [("known", "torch.optim.Optimizer")])
 
 
 def near_miss(name: str, known: Sequence[str]) -> str | None:
