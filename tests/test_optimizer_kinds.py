@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from stable_baselines3.common.sb2_compat.rmsprop_tf_like import RMSpropTFLike
 from torch import nn, optim
 from torch.optim import Adam, Optimizer
+from transformers import optimization
 
 import suture
 from entries import same
@@ -336,3 +338,58 @@ def test_momentum_of_a_fused_group() -> None:
     moved(old, new, before, after)
     assert not after.state[new.model.mid.weight]["momentum_buffer"].any()
     train(new.model, after, 1)
+
+
+Factored: Any = optimization.Adafactor
+
+
+def test_somebody_elses_classes() -> None:
+    """They are known by their names, or by options that mean the same in torch's."""
+    for make in (
+        lambda p: Factored(p, lr=0.01, relative_step=False, scale_parameter=False),
+        lambda p: RMSpropTFLike(p, momentum=0.5, centered=True),
+    ):
+        old, new = pair()
+        before, after = make(old.model.parameters()), make(new.model.parameters())
+        train(old.model, before)
+        moved(old, new, before, after)
+        for was, now in zip(before.state.values(), after.state.values(), strict=True):
+            assert {slot: type(value) for slot, value in was.items()} == {
+                slot: type(value) for slot, value in now.items()
+            }
+        train(new.model, after, 1)
+
+
+def test_a_buffer_that_means_something_else() -> None:
+    """RMSprop's momentum buffer holds updates, whoever wrote it down: no scale reaches them."""
+    old, new = pair((4, 8))
+    before, after = (RMSpropTFLike(each.model.parameters(), momentum=0.5) for each in (old, new))
+    train(old.model, before)
+    suture.transfer_optimizer(suture.transfer(old, new, fill="replicate"), before, after, old, new)
+    was, now = (one.state[each.model.into.weight] for one, each in ((before, old), (after, new)))
+    assert torch.equal(now["momentum_buffer"][:4], was["momentum_buffer"])
+    assert torch.equal(now["square_avg"][:4], was["square_avg"] / 4)
+
+
+class Belief(Adam):
+    """Has the options of Adam, and keeps something else."""
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        for weight in self.param_groups[0]["params"]:
+            self.state[weight] = {"step": 1, "exp_avg": weight * 2, "exp_avg_var": weight**2}
+
+
+def test_a_class_that_looks_like_adam() -> None:
+    """It is not taken for Adam, which could not step with what is there."""
+    old, new = pair()
+    before = Belief(old.model.named_parameters())
+    before.step()
+    after = Belief(new.model.named_parameters())
+    plan = planned(old, new)
+    report = suture.transfer_optimizer(plan, before.state_dict(), after.state_dict())
+    assert report.optimizers == ("state dict", "state dict")
+    suture.transfer_optimizer(plan, before, after, old, new)
+    kept = before.state[old.model.into.weight]["exp_avg_var"]
+    for state in (report.state["state"][0], after.state[new.model.into.weight]):
+        assert torch.equal(state["exp_avg_var"][:4], kept)

@@ -62,8 +62,13 @@ class Following:
 
     def classes(self, side: Held) -> tuple[str, ...]:
         """Name the classes of a side's optimizer, of a state dict by its options."""
-        kind = kind_by_options(option for group in side.given.groups for option in group)
-        return side.given.classes or ((kind.name,) if kind else ())
+        return side.given.classes or self._alike(side)
+
+    def _alike(self, side: Held) -> tuple[str, ...]:
+        """Name the class that a side's groups have the options of."""
+        slots = {slot for slots in self.old.slots.values() for slot in slots}
+        kind = kind_by_options((option for g in side.given.groups for option in g), slots)
+        return (kind.name,) if kind else ()
 
     def kinds(self) -> tuple[Kind | None, Kind | None]:
         """Find what is known of both optimizers; a state dict that says nothing is as the other."""
@@ -82,7 +87,9 @@ class Following:
 
     def known(self, slot: str) -> Slot | None:
         """Find what is said of a slot."""
-        return slot_of(slot, self.classes(self.old) or self.classes(self.new))
+        classes = self.classes(self.old)
+        likely = () if kind_of(classes) is not None else self._alike(self.old)
+        return slot_of(slot, (*classes, *likely) or self.classes(self.new))
 
     def lived(self, name: str, slot: str | None = None) -> list[Carried]:
         """List what is carried of a parameter from those that have a state, or a slot of it."""

@@ -89,13 +89,13 @@ class Kind:
     may: tuple[str, ...] = ()
     together: Mapping[str, str] = field(default_factory=dict)
 
-    def needs(self, group: Mapping[str, object]) -> tuple[str, ...]:
-        """List the slots that it cannot step without under the options of a group."""
-        return (*self.slots, *(slot for option, slot in self.asked.items() if group.get(option)))
+    def under(self, group: Mapping[str, object]) -> tuple[str, ...]:
+        """List the slots that the options of a group ask for."""
+        return tuple(slot for option, slot in self.asked.items() if group.get(option))
 
     def keeps(self, group: Mapping[str, object]) -> tuple[str, ...]:
         """List the slots that it uses under the options of a group."""
-        return (*self.needs(group), *self.may)
+        return (*self.slots, *self.under(group), *self.may)
 
 
 _KINDS: dict[str, Kind] = {}
@@ -153,10 +153,16 @@ def kind_of(optimizers: Iterable[str]) -> Kind | None:
     return next((_KINDS[name] for name in optimizers if name in _KINDS), None)
 
 
-def kind_by_options(options: Iterable[str]) -> Kind | None:
-    """Find the class of which parameter groups have these options; state dicts name none."""
-    given = {*options}
-    return next((kind for kind in _KINDS.values() if kind.options and kind.options <= given), None)
+def kind_by_options(options: Iterable[str], slots: Iterable[str]) -> Kind | None:
+    """Find the class of which parameter groups have these options; state dicts name none.
+
+    Somebody's own may have the options of a known one: not where it keeps what none of these does.
+    """
+    given, kinds = {*options}, _KINDS.values()
+    known = {slot for kind in kinds for slot in (*kind.slots, *kind.asked.values(), *kind.may)}
+    if not known.issuperset(slots):
+        return None
+    return next((kind for kind in kinds if kind.options and kind.options <= given), None)
 
 
 def _kind(

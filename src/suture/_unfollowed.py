@@ -144,9 +144,12 @@ def _classes(following: Following) -> Iterator[Fact]:
 def _needs(following: Following) -> Iterator[Fact]:
     """List slots without which the target's optimizer could not step."""
     kind, missing = following.kinds()[1], dict[str, list[str]]()
+    old, new = (following.classes(side) for side in (following.old, following.new))
+    # One class keeps on both sides what it keeps, whatever it derives from, unless options differ.
+    always = () if old == new or kind is None else kind.slots
     for name, group in following.new.group.items() if kind is not None else ():
         kept = following.kept(name)
-        for slot in kind.needs(group) if kept and kind is not None else ():
+        for slot in (*always, *kind.under(group)) if kept and kind is not None else ():
             if slot not in kept:
                 missing.setdefault(slot, []).append(name)
     for slot, names in missing.items():
