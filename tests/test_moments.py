@@ -91,6 +91,18 @@ def test_a_term_that_is_added() -> None:
     assert follow(tensor, slot_of("ax", ()))[0].tolist() == [21, 22, 0, 0]
 
 
+def test_noise_on_what_is_carried() -> None:
+    """It is no part of a gradient, nor of an average of weights."""
+    tensor = planned(replace(corner(), fill=Sum(corner().fill.terms, own=0.5)), *REST)  # type: ignore[union-attr]
+    for name in ("exp_avg", "ax"):
+        slot = slot_of(name, ())
+        assert slot is not None
+        pieces = carried(tensor, readings(Plan("a", "b", (tensor,))))
+        made = moments(tensor, pieces, slot, fresh="mean")
+        found = carried_out(made, {"w": np.arange(1.0, 7).reshape(3, 2)}, np.full((5, 4), 8.0))
+        assert found[:3, :2].tolist() == [[1, 2], [3, 4], [5, 6]]
+
+
 def test_rows_that_are_copies() -> None:
     """Written twice, each has half of the gradient; read with shares, each has all of it."""
     twice = ((0, 3), (0, 2))

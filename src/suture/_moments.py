@@ -72,7 +72,10 @@ def moments(
 
 def _as_weight(tensor: TensorPlan, block: Block) -> Block:
     """Follow the weight in all that is added to it; what is fresh is the weight as it is."""
-    return block if principal(tensor, block) is not None else Block(block.region, Own())
+    if principal(tensor, block) is None or not isinstance(block.fill, Sum):
+        return Block(block.region, Own())
+    # Noise that copies begin with is the target's initialisation, and no average has seen it.
+    return Block(block.region, Sum(block.fill.terms))
 
 
 def unheld(shape: Sequence[int], held: Sequence[Block]) -> list[Block]:
