@@ -87,8 +87,9 @@ class Spread:
         """Estimate it by Student's t.
 
         Example:
-            >>> Spread.of([1.0, 2.0, 3.0, 4.0, 5.0])
-            Spread(mean=3.0, reach=1.9632432...)
+            >>> spread = Spread.of([1.0, 2.0, 3.0, 4.0, 5.0])
+            >>> spread.mean, round(spread.reach, 3)
+            (3.0, 1.963)
         """
         reach = stats.t.ppf(0.975, len(values) - 1) * stdev(values) / sqrt(len(values))
         return Spread(mean(values), float(reach))
