@@ -307,9 +307,19 @@ def test_the_program_says_its_version() -> None:
 
 def test_a_command_without_its_arguments() -> None:
     """The usage goes to stderr, and nothing ran."""
-    run = suture_command("plan", "models.py:old")
+    run = suture_command("verify", "plan.json", "models.py:old")
     assert (run.returncode, run.stdout) == (2, "")
     assert run.stderr.splitlines()[-1] == "Error: Missing argument 'TARGET'."
+
+
+def test_a_plan_needs_two_models(run: Suture) -> None:
+    """One is not enough without a checkpoint, two are too many with one."""
+    result = run("plan", "models.py:old")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.endswith("Error: Invalid value: give both models, SOURCE and TARGET\n")
+    result = run("plan", "--source-checkpoint", "old.pt", "models.py:old", "models.py:new")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "with --source-checkpoint give one model, TARGET" in result.stderr
 
 
 def test_colours_only_where_they_are_wanted(run: Suture, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pages import ROOT, run, settled
+from pages import ROOT, run, session, settled
 
 PAGES = sorted((ROOT / "docs").glob("*.md"))
 WRITTEN = sorted([*ROOT.glob("*.md"), *PAGES])
@@ -16,6 +16,16 @@ def test_a_page_prints_what_it_shows(page: Path) -> None:
     """The code of a page runs from top to bottom, and its output is the one below it."""
     for shown in run(page):
         assert settled(shown.printed) == settled(shown.said), f"{page.name}:{shown.line}"
+
+
+def test_the_command_line_prints_what_it_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The page's session runs on the page's own code."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for shown in session(ROOT / "docs" / "command_line.md", tmp_path):
+        assert settled(shown.printed) == settled(shown.said), f"command_line.md:{shown.line}"
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)

@@ -9,13 +9,14 @@ import pytest
 import suture
 
 NAMES = """
-Affine Algebra Bias Categorical CopyOf CoupleError Described Exactness Explanation Followed Graph
-Group Interactions Match MatchError MeanOfOld OptimizerError OptimizerReport OwnInit Pick Plan
-PlanError Policy RecoveryError Report RuleError Schema SchemaError Slot Spec SpecError Subject
-SutureError TensorArgument TraceError TransferError Units UnknownOpError UnpickleError VerifyError
-Window apply carry carry_choices carry_statistics couple explain gradient_interactions
-interactions match parse plan recovery rule slot trace transfer transfer_checkpoints
-transfer_optimizer transfer_replay_buffer transfer_schedule transfer_vec_normalize verify
+Affine Algebra Bias Categorical Checkpoint CopyOf CoupleError Derived Described Exactness
+Explanation FileError Followed Graph Group Interactions Match MatchError MeanOfOld OptimizerError
+OptimizerReport OwnInit Pick Plan PlanError Policy RecoveryError Report RuleError Schema
+SchemaError Slot Spec SpecError Subject SutureError TensorArgument TraceError TransferError Units
+UnknownOpError UnpickleError VerifyError Window Written apply carry carry_choices carry_file
+carry_statistics couple derive explain gradient_interactions interactions match open_checkpoint
+parse plan recovery rule slot trace transfer transfer_checkpoints transfer_optimizer
+transfer_replay_buffer transfer_schedule transfer_vec_normalize verify
 """
 
 SIGNATURES = """
@@ -33,11 +34,14 @@ apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]
 carry(plan: Plan, name: str, array: NDArray[Any], *, fresh: Mapping[str, float] | float | None = None, rescaled: Mapping[str, Affine] | None = None) -> NDArray[Any]
 carry_choices(plan: Plan, name: str, chosen: NDArray[Any]) -> NDArray[Any]
 carry_statistics(plan: Plan, name: str, mean: NDArray[Any], var: NDArray[Any], *, fresh: Mapping[str, Moments] | None = None, rescaled: Mapping[str, Affine] | None = None) -> tuple[NDArray[Any], NDArray[Any]]
+carry_file(plan: Plan, old: Checkpoint, new_path: str | PathLike[str], *, fresh: Checkpoint | State | None = None, format: Format | None = None, config: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None, optimizer: OptimizerPolicy = refuse, force: bool = False, allow_nan: bool = False, progress: Progress | None = None) -> Written
 couple(graph: Graph) -> Units
+derive(target: Graph, tensors: Iterable[Tensor], rename: Rules | None = None, *, schema: Schema | None = None, sizes: Mapping[str, str] | None = None) -> Derived
 explain(graph: Graph, name: str) -> Explanation
 gradient_interactions(source: Subject, init: Literal[positive, random] = positive, pooling: Literal[average, max] = average, saturation: Literal[normalised, raw] = normalised, features: Sequence[str] | None = None, seed: int = 0) -> Interactions
 interactions(graph: Graph) -> Interactions
 match(source: Units, target: Units, rename: Rules | None = None, keep: Keep | None = None) -> Match
+open_checkpoint(path: str | PathLike[str], weights: str | None = None) -> Checkpoint
 parse(text: str) -> Spec
 plan(source: Graph, target: Graph, matcher: Literal[coupling, interactions] = coupling, phi: Phis | None = None, rename: Rules | None = None, *, constants: Mapping[str, float] | None = None, means: Mapping[str, float] | None = None, rescaled: Mapping[str, Affine] | None = None, fill: str | Policy | Mapping[str, Start] = exact, keep: Keep | None = None) -> Plan
 rule(ops: object, spec: str | None = None, algebra: str = '') -> Any

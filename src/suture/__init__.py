@@ -12,8 +12,10 @@ from suture._bind import Pick, Window
 from suture._carry import carry, carry_choices
 from suture._checkpoints import transfer_checkpoints
 from suture._couple import Units, couple
+from suture._derive import Derived, derive
 from suture._errors import (
     CoupleError,
+    FileError,
     MatchError,
     OptimizerError,
     PlanError,
@@ -30,6 +32,7 @@ from suture._errors import (
 )
 from suture._explain import explain
 from suture._explanation import Explanation
+from suture._files import Checkpoint, Written, carry_file, open_checkpoint
 from suture._followed import Followed, OptimizerReport
 from suture._gradient import gradient_interactions
 from suture._graph import Graph
@@ -61,11 +64,14 @@ __all__ = [
     "Algebra",
     "Bias",
     "Categorical",
+    "Checkpoint",
     "CopyOf",
     "CoupleError",
+    "Derived",
     "Described",
     "Exactness",
     "Explanation",
+    "FileError",
     "Followed",
     "Graph",
     "Group",
@@ -98,15 +104,19 @@ __all__ = [
     "UnpickleError",
     "VerifyError",
     "Window",
+    "Written",
     "apply",
     "carry",
     "carry_choices",
+    "carry_file",
     "carry_statistics",
     "couple",
+    "derive",
     "explain",
     "gradient_interactions",
     "interactions",
     "match",
+    "open_checkpoint",
     "parse",
     "plan",
     "recovery",

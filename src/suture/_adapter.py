@@ -5,10 +5,13 @@ Knows that there is torch. Imports no framework until a model of it is there.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Protocol, cast
 
+import numpy as np
 from numpy.typing import NDArray
 
 from suture._errors import TraceError, demand
@@ -82,6 +85,15 @@ class Adapter(Protocol):
     def optimizer_load(self, optimizer: Any, state: dict[str, Any]) -> None:
         """Load a state dict into an optimizer."""
 
+    def seed(self, number: int) -> None:
+        """Let what is drawn from now on follow from a number."""
+
+    def texts(self, model: Any) -> dict[str, str]:
+        """Give the files that libraries keep beside the model's weights, by name."""
+
+    def settings(self, model: Any) -> dict[str, Any]:
+        """Give the settings that libraries keep beside the model's weights, by name."""
+
 
 _MODULES = {"torch": "suture._torch.adapter"}
 
@@ -101,6 +113,15 @@ def adapter(model: Any) -> Adapter:
         [("known", "torch.nn.Module")],
         "give Subject the model itself",
     )
+
+
+def seed(number: int) -> None:
+    """Let what models are initialised with follow from a number, in all frameworks there are."""
+    random.seed(number)
+    np.random.seed(number)  # noqa: NPY002  (what models draw from is the old generator)
+    for package, module in _MODULES.items():
+        if find_spec(package) is not None:
+            cast(Adapter, import_module(module)).seed(number)
 
 
 def trace(subject: Subject) -> Graph:

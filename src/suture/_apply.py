@@ -1,23 +1,20 @@
 """Carry out a plan on arrays.
 
-Knows what each word of a plan does. Does not know a framework (`_arrays`), nor where plans come
-from.
+Knows which arrays a plan reads and makes. Does not know what its words do (`_entries`), a framework
+(`_arrays`), nor where plans come from.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import reduce
-from operator import add
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from suture._arrays import Array, Arrays, arrays_of
+from suture._arrays import Array, arrays_of
+from suture._entries import arrays_for, put
 from suture._errors import PlanError
-from suture._plan import Block, Own, Plan, Sum, Tensor, TensorPlan, Term, Value
-from suture._plan_check import check, is_copy, source_tensors, term_shape
+from suture._plan import Own, Plan, Sum, Tensor, TensorPlan
+from suture._plan_check import check, source_tensors
+from suture._slabs import whole
 from suture._wrappers import counters, plain_names
 
 State = Mapping[str, Array]
@@ -44,7 +41,8 @@ def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any
             Nothing is computed then.
 
     Example:
-        >>> from suture._plan import Own
+        >>> import numpy as np
+        >>> from suture._plan import Block, Term
         >>> bias = Tensor("bias", (3,), "f32")
         >>> old = Block((((0, 2),),), Sum((Term("bias", (((0, 2),),)),)))
         >>> new = Block((((2, 3),),), Own())
@@ -56,43 +54,51 @@ def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any
     check(plan)
     sides = source_tensors(plan), [tensor.target.name for tensor in plan.tensors]
     theirs, ours = counters(source_state, sides[0]), counters(target_state, sides[1])
-    counted = {
-        name: _counted(target_state[name], source_state, theirs, ours[name]) for name in ours
-    }
     order = list(target_state)
     given = plain_names([name for name in order if name not in ours], sides[1])
     read = plain_names([name for name in source_state if name not in theirs], sides[0])
-    source_state, target_state = _named(source_state, read), _named(target_state, given)
-    misfits = [*_source_misfits(plan, source_state), *_target_misfits(plan, target_state)]
-    if misfits:
-        count = "one of the arrays" if len(misfits) == 1 else f"{len(misfits)} of the arrays"
-        raise PlanError(
-            f"The plan was not made for {count}.", misfits, "make a plan for these two models"
-        )
+    sources, initial = _named(source_state, read), _named(target_state, given)
+    demand_fit(source_misfits(plan, sources), target_misfits(plan, initial, sides[1]))
     new: dict[str, Array] = {}
     for tensor in plan.tensors:
-        names = [name for name in (tensor.target.name, *tensor.tied) if name in target_state]
-        new |= dict.fromkeys(names, carried(tensor, source_state, target_state[names[0]]))
-    named = {name: new[plain] for name, plain in given.items()} | counted
+        names = [name for name in (tensor.target.name, *tensor.tied) if name in initial]
+        new |= dict.fromkeys(names, carried(tensor, sources, initial[names[0]]))
+    named = {name: new[plain] for name, plain in given.items()}
+    for name, step in ours.items():
+        named[name] = _counted(target_state[name], source_state, theirs, step)
     return {name: named[name] for name in order}
 
 
 def _counted(initial: Array, sources: State, theirs: Mapping[str, str], step: str) -> Array:
     """Carry what a wrapper counts: a mean that forgot of how many weights would start over."""
-    kind = _arrays(initial)
+    kind = arrays_for(initial)
     new = kind.copy(initial)
     for name in (name for name in theirs if theirs[name] == step):
-        value, own = sources[name], _arrays(sources[name])
-        whole = [((0, size),) for size in new.shape]
-        kind.put(new, whole, value if own is kind else own.numpy(value))
+        value, own = sources[name], arrays_for(sources[name])
+        every = [((0, size),) for size in new.shape]
+        kind.put(new, every, value if own is kind else own.numpy(value))
     return new
+
+
+def demand_fit(*misfits: Iterable[Fact]) -> None:
+    """Refuse arrays that a plan was not made for.
+
+    Raises:
+        PlanError: listing them.
+    """
+    facts = [fact for each in misfits for fact in each]
+    if facts:
+        count = "one of the arrays" if len(facts) == 1 else f"{len(facts)} of the arrays"
+        hint = "make a plan for these two models"
+        raise PlanError(f"The plan was not made for {count}.", facts, hint)
 
 
 def _named(state: State, names: Mapping[str, str]) -> State:
     return {plain: state[name] for name, plain in names.items()}
 
 
-def _source_misfits(plan: Plan, state: State) -> Iterator[Fact]:
+def source_misfits(plan: Plan, state: State) -> Iterator[Fact]:
+    """List the source's arrays that are not what the plan reads, by plain names."""
     known = source_tensors(plan)
     needed = {tensor.source.name for tensor in plan.tensors if tensor.source is not None}
     needed |= _read(plan)
@@ -121,12 +127,13 @@ def _place(array: Array) -> int | None:
     return None if kind is None else kind.place(array)
 
 
-def _target_misfits(plan: Plan, state: State) -> Iterator[Fact]:
+def target_misfits(plan: Plan, state: State, needed: Collection[str]) -> Iterator[Fact]:
+    """List the target's arrays that are not what the plan makes, and those needed that lack."""
     known = set()
     for tensor in plan.tensors:
         names = [name for name in (tensor.target.name, *tensor.tied) if name in state]
         known.update(names)
-        if not names:
+        if not names and tensor.target.name in needed:
             yield "target", f"{tensor.target.name} is missing; the plan makes {tensor.target.type}"
         for name in names:
             yield from _differs("target", name, state[name], tensor.target)
@@ -147,64 +154,9 @@ def _differs(side: str, name: str, array: Array, wanted: Tensor) -> Iterator[Fac
 
 def carried(plan: TensorPlan, sources: State, initial: Array) -> Array:
     """Make the new array of one tensor, beginning with its own initialisation."""
-    kind = _arrays(initial)
+    kind = arrays_for(initial)
     new = kind.copy(initial)
     for block in plan.blocks:
-        match block.fill:
-            case Own(scale=1):
-                pass
-            case Own(scale):
-                kind.put(new, block.region, kind.widen(kind.take(initial, block.region)) * scale)
-            case Value():
-                kind.put(new, block.region, _constant(block.fill, block))
-            case Sum(own=own):
-                begun = kind.take(initial, block.region) if own else None
-                kind.put(new, block.region, _sum(block.fill, sources, kind, begun))
+        if block.fill != Own():
+            put(new, whole(block), sources, initial)
     return new
-
-
-def _constant(fill: Value, block: Block) -> NDArray[np.float64]:
-    """Make values that broadcast to a block: one, or a diagonal across two of its dims."""
-    if fill.diagonal is None:
-        return np.array(fill.value)
-    first, second = sorted(fill.diagonal)
-    shape = [size if dim in fill.diagonal else 1 for dim, size in enumerate(block.shape)]
-    diagonal = np.eye(shape[first], shape[second], dtype=np.bool_)
-    return np.where(diagonal, fill.value, 0.0).reshape(shape)
-
-
-def _sum(fill: Sum, sources: State, target: Arrays, own: Array | None) -> Array:
-    """Add up terms: as arrays of their framework, or as numpy's where the target has another.
-
-    So too where the target's `own` is added, which may be on another device than the source.
-    """
-    read = _copied if is_copy(fill) else _calculated
-    values = [
-        read(_arrays(sources[term.source]), sources[term.source], term) for term in fill.terms
-    ]
-    kinds = [_arrays(value) for value in values]
-    if own is not None or any(kind is not target for kind in kinds):
-        values = [kind.numpy(value) for kind, value in zip(kinds, values, strict=True)]
-    if own is not None:
-        values.append(target.numpy(target.widen(own)) * fill.own)
-    return reduce(add, values)
-
-
-def _copied(kind: Arrays, source: Array, term: Term) -> Array:
-    return kind.take(source, term.index)
-
-
-def _calculated(kind: Arrays, source: Array, term: Term) -> Array:
-    values = kind.widen(kind.take(source, term.index))
-    for reduction in term.reductions:
-        if reduction.weights is None:
-            values = kind.mean(values, reduction.dim)
-        else:
-            values = kind.fold(values, reduction.dim, reduction.weights)
-    return values.reshape(term_shape(term)) * term.scale
-
-
-def _arrays(array: Array) -> Arrays:
-    kind = arrays_of(array)
-    assert kind is not None, "a state with something else is refused before"
-    return kind

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from suture._dtypes import ADDED, BITS
 from suture._partition import length
 from suture._plan import Runs
 
@@ -22,6 +23,9 @@ Array = Any
 
 FEW = 32
 """Up to so many slices, copying each is quicker than gathering by positions."""
+
+LONG = 512
+"""Where slices have so many entries on average, they are not too many either."""
 
 SHORT = {"bfloat": "bf", "float": "f", "complex": "c", "uint": "u", "int": "i"}
 Key = tuple[slice, ...]
@@ -61,7 +65,7 @@ class Arrays(Protocol):
         """Sum over one dim with weights, kept as a size of 1."""
 
     def numpy(self, array: Array) -> NDArray[Any]:
-        """Give the same values as a numpy array, in a wider dtype where numpy has none."""
+        """Give the same bits as a numpy array, those of numpy's or of `ml_dtypes`."""
 
 
 def arrays_of(array: Array) -> Arrays | None:
@@ -109,7 +113,7 @@ def pieces(region: Sequence[Runs]) -> list[tuple[Key, Key]] | None:
         >>> pieces([((4, 6), (0, 1))])
         [((slice(4, 6, None),), (slice(0, 2, None),)), ((slice(0, 1, None),), (slice(2, 3, None),))]
     """
-    if prod(map(len, region)) > FEW:
+    if prod(map(len, region)) > max(FEW, prod(map(length, region)) // LONG):
         return None
     return [
         (tuple(there for there, _ in piece), tuple(here for _, here in piece))
@@ -134,6 +138,26 @@ def scattered(index: Sequence[Runs]) -> Iterator[tuple[int, NDArray[np.int64]]]:
     return ((dim, positions(runs)) for dim, runs in enumerate(index) if len(runs) != 1)
 
 
+def _scattered_key(region: Sequence[Runs]) -> tuple[Any, ...]:
+    """Index a region with slices but for one dim, which goes row by row, or else by entries."""
+    if sum(len(runs) != 1 for runs in region) > 1:
+        return np.ix_(*map(positions, region))
+    return tuple(slice(*runs[0]) if len(runs) == 1 else positions(runs) for runs in region)
+
+
+def _gathered(array: NDArray[Any], dim: int, runs: Runs) -> NDArray[Any]:
+    """Gather runs along a dim: slice by slice where those are long, or else by positions."""
+    entries = array.size // max(1, array.shape[dim]) * length(runs)
+    if not 0 < len(runs) * LONG <= entries:
+        return np.take(array, positions(runs), axis=dim)
+    before = (slice(None),) * dim
+    return np.concatenate([array[*before, slice(*run)] for run in runs], axis=dim)
+
+
+def _bits(array: NDArray[Any]) -> NDArray[Any]:
+    return array.view(BITS[array.dtype.itemsize])
+
+
 class _Numpy:
     """Numpy's arrays."""
 
@@ -151,23 +175,32 @@ class _Numpy:
 
     def take(self, array: Array, index: Sequence[Runs]) -> Array:
         array = array[whole_slices(index)]
-        for dim, chosen in scattered(index):
-            array = np.take(array, chosen, axis=dim)
+        for dim, runs in enumerate(index):
+            if len(runs) != 1:
+                array = _gathered(array, dim, runs)
         return array
 
     def put(self, array: Array, region: Sequence[Runs], values: Array) -> None:
+        values = np.asarray(values)
+        if array.dtype == values.dtype and array.dtype in ADDED:
+            # Numpy copies dtypes that are not its own entry by entry, and not each bit by bit.
+            array, values = _bits(array), _bits(values)
         values = np.broadcast_to(values, [length(runs) for runs in region])
         cuts = pieces(region)
-        # A value too large for the dtype becomes an infinity, as in every other framework.
-        with np.errstate(over="ignore"):
+        # A value too large for the dtype becomes an infinity, as in every other framework; one that
+        # is no number stays none, whatever its bits say.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if array.dtype == np.float16 and values.dtype == np.float64:
+                values = values.astype(np.float32)  # on its way as elsewhere, to the same bit
             if cuts is None:
-                array[np.ix_(*map(positions, region))] = values
+                array[_scattered_key(region)] = values
             else:
                 for there, here in cuts:
                     array[there] = values[here]
 
     def widen(self, array: Array) -> Array:
-        return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
+        with np.errstate(invalid="ignore"):
+            return array.astype(np.complex128 if array.dtype.kind == "c" else np.float64)
 
     def mean(self, array: Array, dim: int) -> Array:
         return array.mean(axis=dim, keepdims=True)

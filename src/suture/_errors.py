@@ -90,6 +90,10 @@ class VerifyError(SutureError):
     """A measured difference that contradicts what the plan promised."""
 
 
+class FileError(SutureError):
+    """A file that cannot be read or written."""
+
+
 def demand(value: object, kind: type, error: SutureError) -> None:
     """Refuse an argument of another type than the one meant, before it fails somewhere deep."""
     if not isinstance(value, kind):

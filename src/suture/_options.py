@@ -5,12 +5,17 @@ Knows how they are written. Does not know the models.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import cast
 
 from suture._errors import MatchError, PlanError
 from suture._plan import Affine
-from suture._policies import Policy, Word
+from suture._policies import Policy, Word, policy
+from suture._starts import Bias, CopyOf, MeanOfOld, OwnInit, Start
+
+STARTS: Mapping[str, Start] = {"own": OwnInit(), "mean": MeanOfOld()}
+"""How a new entry begins, by a word."""
 
 
 def rules(given: Sequence[str]) -> dict[str, str]:
@@ -56,21 +61,56 @@ def affines(given: Sequence[str]) -> dict[str, Affine]:
     return {_name(text): Affine(*values) for text, values in found.items()}
 
 
-def policy(given: str) -> Policy:
-    """Read `POLICY` and `POLICY,NOISE`.
+def sizes(given: Sequence[str]) -> dict[str, str]:
+    """Read `TENSOR dim N=SIZES`.
 
     Raises:
-        PlanError: noise that is no number.
+        MatchError: listing what has no `=`.
 
     Example:
-        >>> policy("replicate,0.01").noise
-        0.01
+        >>> sizes(["q.weight dim 0=4x8"])
+        {'q.weight dim 0': '4x8'}
     """
+    wrong = [("size", text) for text in given if "=" not in text]
+    if wrong:
+        hint = "write the dim of a tensor, = and its sizes: --size 'q.weight dim 0=4x8'"
+        raise MatchError("`--size` cannot be read.", wrong, hint)
+    return {name: text for name, _, text in (each.rpartition("=") for each in given)}
+
+
+def fill(given: Sequence[str]) -> Policy:
+    """Read a policy, and `NAME=START`, where a start is a number, a word or an old entry's name.
+
+    A policy is `POLICY` or, with noise on copies, `POLICY,NOISE`.
+
+    Raises:
+        PlanError: several policies, or one that is none, or noise that is no number.
+
+    Example:
+        >>> fill(["exact", "logits.brake=-5", "logits.sprint=logits.run"]).starts
+        {'logits.brake': Bias(value=-5.0), 'logits.sprint': CopyOf(name='logits.run')}
+    """
+    words = [text for text in given if "=" not in text]
+    if len(words) > 1:
+        raise PlanError("All that is fresh begins by one policy.", [("fill", w) for w in words])
+    named = [text.partition("=") for text in given if "=" in text]
+    said = policy(_policy(words[0]) if words else "exact")
+    return replace(said, starts={name: _start(text) for name, _, text in named})
+
+
+def _policy(given: str) -> Policy:
     word, comma, noise = given.partition(",")
     found = _numbers(noise) if comma else [0.0]
     hint = "write a policy, and for copies with noise a comma and a number: --fill replicate,0.01"
     _refuse("fill", {given: found if len(found) == 1 else []}, hint)
     return Policy(cast(Word, word), noise=found[0])
+
+
+def _start(text: str) -> Start:
+    try:
+        return Bias(float(text))
+    except ValueError:
+        return STARTS.get(text) or CopyOf(text)
 
 
 def _name(text: str) -> str:

@@ -145,6 +145,15 @@ class TensorPlan:
     tied: tuple[str, ...] = ()
     reason: str = ""
 
+    @property
+    def keeps_own(self) -> bool:
+        """Whether some entry depends on how the target was initialised."""
+        return any(block.size and _is_own(block.fill) for block in self.blocks)
+
+
+def _is_own(fill: Fill) -> bool:
+    return isinstance(fill, Own) or (isinstance(fill, Sum) and fill.own != 0)
+
 
 @dataclass(frozen=True, slots=True)
 class Run:

@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from suture._errors import SutureError, near_miss
+from suture._schema import Schema
 from suture._subject import Subject
 
 FORM = "write path/to/file.py:function or package.module:function"
@@ -48,6 +49,32 @@ def load(reference: str) -> Subject:
         <BLANKLINE>
         hint: write path/to/file.py:function or package.module:function
     """
+    found = _called(reference)
+    if not isinstance(found, Subject):
+        raise LoadError(
+            f"{reference!r} returned {type(found).__name__}, not Subject.",
+            hint="return suture.Subject(model, args)",
+        )
+    return found
+
+
+def load_schema(reference: str) -> Schema:
+    """Call the function that a reference names, for the names of inputs and outputs.
+
+    Raises:
+        LoadError: as `load`, where it does not return a `Schema`.
+    """
+    found = _called(reference)
+    if not isinstance(found, Schema):
+        raise LoadError(
+            f"{reference!r} returned {type(found).__name__}, not Schema.",
+            hint="return suture.Schema(inputs={...}, outputs={...})",
+        )
+    return found
+
+
+def _called(reference: str) -> object:
+    """Call the function that a reference names."""
     place, colon, name = reference.rpartition(":")
     if not (colon and place and name):
         raise LoadError(f"{reference!r} does not say which function to call.", hint=FORM)
@@ -55,17 +82,11 @@ def load(reference: str) -> Subject:
     with _imports_from(Path(place).resolve().parent if is_file else Path.cwd()):
         try:
             module = _file(Path(place)) if is_file else _module(place)
-            found = _function(module, name, place)()
+            return _function(module, name, place)()
         except SystemExit:
             # Let through, it would end the command in silence, and as if all were well.
             hint = 'keep what a script does behind `if __name__ == "__main__":`'
             raise LoadError(f"{reference!r} ended the program.", hint=hint) from None
-    if not isinstance(found, Subject):
-        raise LoadError(
-            f"{reference!r} returned {type(found).__name__}, not Subject.",
-            hint="return suture.Subject(model, args)",
-        )
-    return found
 
 
 @contextmanager

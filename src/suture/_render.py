@@ -85,7 +85,7 @@ def render(plan: Plan) -> str:
     body = [line for title, entries in _sections(plan) for line in _section(title, entries)]
     body += _notes(plan)
     header = f"Plan {plan.source[:12]} -> {plan.target[:12]}"
-    return "\n".join([header, "", *legend(body, SYMBOLS), *body, *_counts(plan)])
+    return "\n".join([header, "", *legend(body, SYMBOLS), *body, *counts(plan)])
 
 
 def _sections(plan: Plan) -> Iterator[tuple[str, list[Entry]]]:
@@ -205,7 +205,8 @@ def _notes(plan: Plan) -> list[str]:
     return ["notes", *lines, ""] if lines else []
 
 
-def _counts(plan: Plan) -> Iterator[str]:
+def counts(plan: Plan) -> Iterator[str]:
+    """Count what becomes of tensors and entries, and say what is promised."""
     for kind in ("parameter", "buffer"):
         fates = Counter(_fate_word(tensor) for tensor in plan.tensors if tensor.kind == kind)
         yield from _counted(kind, fates)

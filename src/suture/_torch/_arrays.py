@@ -13,9 +13,11 @@ import torch
 from numpy.typing import NDArray
 
 from suture._arrays import Array, Arrays, dtype_name, pieces, positions, scattered, whole_slices
+from suture._dtypes import ADDED, DTYPES
 from suture._partition import length
 from suture._plan import Runs
 
+SIGNED = {1: np.int8, 2: np.int16}
 BITS = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64, 16: torch.complex128}
 
 
@@ -37,6 +39,21 @@ def torch_arrays(array: Array) -> Arrays | None:
 def _bits(tensor: torch.Tensor) -> torch.Tensor:
     """See the same memory as a dtype that every indexing kernel knows; many lack u16 or f8."""
     return tensor.view(BITS[tensor.element_size()])
+
+
+def tensor_of(array: NDArray[Any]) -> torch.Tensor:
+    """Copy an array of numpy, bit by bit where torch alone knows its dtype."""
+    if array.dtype not in ADDED:
+        return torch.tensor(array)
+    return torch.tensor(array.view(SIGNED[array.itemsize])).view(
+        DTYPES_OF_TORCH[dtype_name(array.dtype.name)]
+    )
+
+
+DTYPES_OF_TORCH = {
+    name_of(one): one for one in vars(torch).values() if isinstance(one, torch.dtype)
+}
+"""A plan's name of a dtype -> torch's."""
 
 
 class _Torch:
@@ -62,7 +79,7 @@ class _Torch:
 
     def put(self, array: torch.Tensor, region: Sequence[Runs], values: Array) -> None:
         if isinstance(values, np.ndarray | np.generic):
-            values = torch.tensor(values)
+            values = tensor_of(np.asarray(values))
         values = values.to(array.device, array.dtype).expand([length(runs) for runs in region])
         cuts = pieces(region)
         if cuts is None:
@@ -87,10 +104,9 @@ class _Torch:
         return (array * factors.reshape(shape)).sum(dim, keepdim=True)
 
     def numpy(self, array: torch.Tensor) -> NDArray[Any]:
-        array = array.detach().cpu()
-        if array.is_floating_point() and array.dtype not in (torch.float16, torch.float64):
-            array = array.float()
-        return array.numpy()
+        array = array.detach().cpu().resolve_conj().resolve_neg()
+        dtype = DTYPES[name_of(array.dtype)]
+        return _bits(array).numpy().view(dtype) if dtype in ADDED else array.numpy()
 
 
 TORCH: Arrays = _Torch()

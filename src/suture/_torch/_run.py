@@ -125,3 +125,8 @@ def as_array(tensor: torch.Tensor) -> NDArray[Any]:
     plain = tensor.detach().cpu()
     array: NDArray[Any] = (plain.float() if plain.dtype is torch.bfloat16 else plain).numpy()
     return array
+
+
+def seed(number: int) -> None:
+    """Let what is drawn from now on, initial weights too, follow from a number."""
+    torch.manual_seed(number)

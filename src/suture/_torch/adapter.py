@@ -1,10 +1,11 @@
 """What the torch adapter offers: see `suture._adapter.Adapter`."""
 
+from suture._torch._beside import settings, texts
 from suture._torch._generic import generic
 from suture._torch._optimizer import held, optimizer_load, optimizer_state, parameters
 from suture._torch._probe import prober
 from suture._torch._replay import replay
-from suture._torch._run import examples, load, run, size, state
+from suture._torch._run import examples, load, run, seed, size, state
 from suture._torch._trace import trace
 
 __all__ = [
@@ -18,7 +19,10 @@ __all__ = [
     "prober",
     "replay",
     "run",
+    "seed",
+    "settings",
     "size",
     "state",
+    "texts",
     "trace",
 ]

@@ -1,0 +1,222 @@
+"""The command that carries a checkpoint over: `suture apply`.
+
+Knows where fresh weights come from, and what is said before and after. Does not know formats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import typer
+from rich.progress import Progress
+
+import suture
+from suture._adapter import adapter, seed
+from suture._cli._given import (
+    AllowNan,
+    AsJson,
+    DryRun,
+    Fitting,
+    Force,
+    Fresh,
+    NewFile,
+    NewFormat,
+    OldFile,
+    PlanFile,
+    ResetOptimizer,
+    Seed,
+    Weights,
+)
+from suture._cli._plan_file import read_plan
+from suture._cli._program import Running, next_command
+from suture._cli._screen import ERR, OUT
+from suture._errors import FileError, PlanError
+from suture._files import ALONE, Checkpoint, Format, Written, carry_file, foresee, open_checkpoint
+from suture._plan import Plan
+from suture._reference import load
+from suture._render import counts
+from suture._words import listed
+
+LONG = 1.0
+"""Seconds that work may take before it is shown how far it is."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Begun:
+    """The target as it was initialised: its weights, and what its library keeps beside them."""
+
+    weights: Checkpoint | Mapping[str, Any] | None = None
+    texts: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def apply(
+    file: PlanFile,
+    old: OldFile,
+    output: NewFile,
+    *,
+    fresh: Fresh = None,
+    target: Fitting = None,
+    number: Seed = None,
+    weights: Weights = None,
+    kind: NewFormat = None,
+    dry_run: DryRun = False,
+    reset_optimizer: ResetOptimizer = False,
+    allow_nan: AllowNan = False,
+    as_json: AsJson = False,
+    force: Force = False,
+) -> None:
+    """Carry a trained checkpoint into a new one, in the same format.
+
+    What the plan leaves as initialised comes from --fresh, or from TARGET itself. Every check is
+    made before the first byte is written; the output is there whole, or not at all.
+    """
+    if fresh is not None and target is not None:
+        raise typer.BadParameter("give --fresh or --target: both say how the rest begins.")
+    if number is not None and target is None:
+        raise typer.BadParameter("--seed is what --target is initialised from: give that too")
+    with Running():
+        plan, held = read_plan(file), open_checkpoint(old, weights)
+        form = _format(kind, held)
+        begun = _begun(plan, fresh, target, number or 0)
+        _refuse_to_invent(plan, begun)
+        _refuse_beside(held, form, begun, reset_optimizer)
+        ready = foresee(plan, held, output, fresh=begun.weights, force=force)
+        size = f"{len(ready.made)} tensors, {ready.size:,} bytes"
+        counted = "\n".join(f"  {line}" for line in counts(plan))
+        said = f"{output}: {form}, {size}, from {old}\n{counted}"
+        written = None
+        if not dry_run:
+            ERR.print(f"writing {said}")
+            with _shown() as progress:
+                written = carry_file(
+                    *(plan, held, output),
+                    fresh=begun.weights,
+                    format=form,
+                    config=begun.texts,
+                    settings=begun.settings,
+                    optimizer="reset" if reset_optimizer else "refuse",
+                    force=force,
+                    allow_nan=allow_nan,
+                    progress=progress,
+                )
+    if written is None:
+        OUT.print(f"Would write {said}")
+        return
+    if as_json:
+        typer.echo(_json(written))
+    else:
+        OUT.print(_screen(written))
+    sides = "SOURCE", target or "TARGET"
+    files = "--source-weights", str(old), "--target-weights", str(output)
+    next_command("verify", str(file), *sides, *files)
+
+
+def _format(kind: str | None, held: Checkpoint) -> Format:
+    """Read the name of a format.
+
+    Raises:
+        FileError: it is none in which weights stand alone.
+    """
+    if kind is None:
+        return held.format
+    found = next((each for each in ALONE if each == kind), None)
+    if found is None:
+        facts = [("formats", ", ".join(ALONE))]
+        raise FileError(f"Weights alone are not written as {kind!r}.", facts)
+    return found
+
+
+def _begun(plan: Plan, fresh: Path | None, target: str | None, number: int) -> _Begun:
+    """Find the target as it was initialised, if it is said where."""
+    if fresh is not None:
+        beside = fresh / "config.json"
+        texts = {"config.json": beside.read_text(encoding="utf-8")} if beside.is_file() else {}
+        return _Begun(open_checkpoint(fresh), texts)
+    if target is None:
+        return _Begun()
+    seed(number)
+    subject = load(target)
+    found = suture.trace(subject).fingerprint
+    if found != plan.target:
+        facts = [("target", f"is {found[:12]}; the plan was made for {plan.target[:12]}")]
+        raise PlanError("The plan was made for another model.", facts, "make a plan for this one")
+    ours = adapter(subject.model)
+    model = subject.model
+    return _Begun(ours.state(model), ours.texts(model), ours.settings(model))
+
+
+def _refuse_to_invent(plan: Plan, begun: _Begun) -> None:
+    """Refuse to make up what the plan leaves as the target was initialised."""
+    kept = [tensor.target.name for tensor in plan.tensors if tensor.keeps_own]
+    if kept and begun.weights is None:
+        sentence = "The plan keeps entries as the target was initialised, and no file holds them."
+        hint = (
+            "give the changed model, --target TARGET --seed 0, or a checkpoint of it, --fresh NEW"
+        )
+        raise PlanError(sentence, [("own init", listed(kept))], hint)
+
+
+def _refuse_beside(held: Checkpoint, form: Format, begun: _Begun, reset: bool) -> None:
+    """Refuse what lies beside the weights and would not fit them any more, if nothing is said."""
+    if form != held.format:
+        return
+    trained = [("optimizer", name) for name, what in held.others if what == "optimizer"]
+    if trained and not reset:
+        sentence = f"{held.path} holds the state of optimizers of the old weights."
+        raise FileError(sentence, trained, "begin them anew: --reset-optimizer")
+    if form == "stable-baselines3" and not begun.settings:
+        hint = "give the changed agent's policy, --target TARGET"
+        raise FileError(f"{held.path} is an agent: the new one needs its spaces.", (), hint)
+
+
+@contextmanager
+def _shown() -> Iterator[Any]:
+    """Show how far it is, where somebody looks and the work is long."""
+    if not ERR.is_terminal:
+        yield None
+        return
+    bar, began = Progress(console=ERR, transient=True), monotonic()
+    task = bar.add_task("writing")
+
+    def progress(done: int, total: int) -> None:
+        if monotonic() - began > LONG:
+            bar.start()
+            bar.update(task, completed=done, total=total)
+
+    try:
+        yield progress
+    finally:
+        bar.stop()
+
+
+def _screen(written: Written) -> str:
+    size = f"{written.tensors} tensors, {written.size:,} bytes"
+    lines = [
+        f"Wrote {written.path}: {written.format}, {size}",
+        f"  plan     {written.plan[:12]}",
+        f"  source   {written.source[:12]}",
+        *(f"  left out {name}" for name in written.left_out),
+    ]
+    return "\n".join(lines)
+
+
+def _json(written: Written) -> str:
+    document = {
+        "format": "suture-written",
+        "version": 1,
+        "path": str(written.path),
+        "kind": written.format,
+        "tensors": written.tensors,
+        "bytes": written.size,
+        "plan": written.plan,
+        "source": written.source,
+        "left_out": list(written.left_out),
+    }
+    return json.dumps(document)

@@ -1,0 +1,32 @@
+"""Dtypes: a plan's names of them, and numpy's, with those that `ml_dtypes` adds.
+
+Knows names and widths. Does not know files, nor torch's dtypes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+
+DTYPES: dict[str, np.dtype[Any]] = {
+    "bool": np.dtype(np.bool_),
+    **{f"u{bits}": np.dtype(f"<u{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"i{bits}": np.dtype(f"<i{bits // 8}") for bits in (8, 16, 32, 64)},
+    **{f"f{bits}": np.dtype(f"<f{bits // 8}") for bits in (16, 32, 64)},
+    **{f"c{bits}": np.dtype(f"<c{bits // 8}") for bits in (64, 128)},
+    "bf16": np.dtype(ml_dtypes.bfloat16),
+    "f8_e4m3fn": np.dtype(ml_dtypes.float8_e4m3fn),
+    "f8_e4m3fnuz": np.dtype(ml_dtypes.float8_e4m3fnuz),
+    "f8_e5m2": np.dtype(ml_dtypes.float8_e5m2),
+    "f8_e5m2fnuz": np.dtype(ml_dtypes.float8_e5m2fnuz),
+    "f8_e8m0fnu": np.dtype(ml_dtypes.float8_e8m0fnu),
+}
+"""A plan's name of a dtype -> numpy's, little-endian as files are."""
+
+ADDED = frozenset(dtype for dtype in DTYPES.values() if dtype.type.__module__ == "ml_dtypes")
+"""Those that are not numpy's own; what numpy says of their kind differs from one to the other."""
+
+BITS: dict[int, np.dtype[Any]] = {size: np.dtype(f"<u{size}") for size in (1, 2, 4, 8)}
+"""Bytes of an entry -> a dtype that every loop of numpy knows, to copy it as it is."""

@@ -1,0 +1,21 @@
+"""Checkpoints as files: opened by their content, and carried by a plan from one to another.
+
+A file is mapped, never loaded: a model of any size goes through a few megabytes. Imports no
+framework until a file needs one.
+"""
+
+from suture._files._carry import Foreseen, Written, carry_file, foresee
+from suture._files._checkpoint import Checkpoint, Format
+from suture._files._open import open_checkpoint
+from suture._files._writers import ALONE
+
+__all__ = [
+    "ALONE",
+    "Checkpoint",
+    "Foreseen",
+    "Format",
+    "Written",
+    "carry_file",
+    "foresee",
+    "open_checkpoint",
+]

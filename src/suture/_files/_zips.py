@@ -1,0 +1,116 @@
+"""Zip archives that hold checkpoints: what is in them, and texts in their comment.
+
+Knows archives. Does not know what their members mean. A comment is what no reader of such a file
+looks at, so that texts there disturb none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+import zlib
+from collections import Counter
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import BinaryIO
+from zipfile import BadZipFile, ZipFile, ZipInfo
+
+from suture._errors import FileError
+
+BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    BadZipFile,
+    struct.error,
+    zlib.error,
+)
+"""What is raised by those who read a broken archive, or what is broken in one."""
+
+DESCRIPTOR = b"PK\x07\x08"
+
+
+def members(path: Path) -> tuple[list[str], dict[str, str]]:
+    """List the names in an archive, and the texts in its comment.
+
+    Raises:
+        FileError: it is broken, or holds a name twice.
+    """
+    try:
+        with ZipFile(path) as archive:
+            names, comment = archive.namelist(), archive.comment
+    except BROKEN as error:
+        raise FileError(f"{path} is a broken archive.", [("because", str(error))]) from None
+    facts = [("member", name[:80]) for name, count in Counter(names).items() if count > 1]
+    if facts:
+        raise FileError(f"{path} holds several members of one name.", facts[:20])
+    return names, _texts(comment)
+
+
+def _texts(comment: bytes) -> dict[str, str]:
+    try:
+        said = json.loads(comment)
+    except (ValueError, RecursionError):
+        return {}
+    texts = isinstance(said, dict) and all(isinstance(value, str) for value in said.values())
+    return dict(said) if texts else {}
+
+
+def comment(metadata: Mapping[str, str]) -> bytes:
+    """Write texts as a comment."""
+    return json.dumps(metadata).encode()
+
+
+def numbered(path: Path, folder: str) -> list[tuple[str, int, int]]:
+    """List the stored members of a folder that numbers name, in order of those.
+
+    Each is its name, where its bytes begin in the archive, and how many they are.
+    """
+    with ZipFile(path) as archive, path.open("rb") as file:
+        found = {
+            int(info.filename.rpartition("/")[2]): (
+                info.filename,
+                begin_of(info, file),
+                info.file_size,
+            )
+            for info in archive.infolist()
+            if re.search(rf"(^|/){folder}/\d+$", info.filename)
+        }
+    return [found[number] for number in sorted(found)]
+
+
+def sealed(path: Path, metadata: Mapping[str, str], filled: Collection[str]) -> None:
+    """Give an archive its comment, and the members that were filled in place their checksums."""
+    with ZipFile(path, "a") as archive, path.open("r+b") as file:
+        for name in filled:
+            info = archive.getinfo(name)
+            info.CRC = _checksum(info, file)
+        archive.comment = comment(metadata)
+
+
+def _checksum(info: ZipInfo, file: BinaryIO) -> int:
+    """Compute the checksum of a stored member, and write it behind its bytes."""
+    file.seek(begin_of(info, file))
+    checksum, left = 0, info.file_size
+    while left:
+        some = file.read(min(left, 1 << 20))
+        checksum, left = zlib.crc32(some, checksum), left - len(some)
+    if file.read(4) == DESCRIPTOR:
+        file.seek(file.tell())  # from reading to writing
+        file.write(checksum.to_bytes(4, "little"))
+    return checksum
+
+
+def begin_of(info: ZipInfo, file: BinaryIO) -> int:
+    """Find where the bytes of a stored member begin: behind its local header."""
+    file.seek(info.header_offset + 26)
+    name, extra = file.read(2), file.read(2)
+    sizes = int.from_bytes(name, "little") + int.from_bytes(extra, "little")
+    return info.header_offset + 30 + sizes

@@ -1,0 +1,175 @@
+"""Agents of Stable-Baselines3: the policy in their archive, and what beside it follows the change.
+
+Knows the archive. Does not know plans. Nothing that is pickled in it is read: what the change
+replaces is written anew, and all else goes along as the text that it is.
+
+Source: stable_baselines3.common.save_util, which reads and writes these archives.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import warnings
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import ZipFile
+
+import numpy as np
+import torch
+
+from suture._dtypes import DTYPES
+from suture._errors import FileError
+from suture._files._checkpoint import Checkpoint, described
+from suture._files._made import Made
+from suture._files._sink import Sink
+from suture._files._writers import OptimizerPolicy, Output
+from suture._files._zips import BROKEN, comment, members
+from suture._torch._arrays import TORCH, tensor_of
+
+DATA, WEIGHTS, OPTIMIZER = "data", "policy.pth", ".optimizer.pth"
+SPACES = ("observation_space", "action_space")
+SEEN = ("_last_obs", "_last_original_obs")
+"""What an agent saw last: it has the old shape, and the next reset replaces it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agent:
+    """What an archive holds.
+
+    Attributes:
+        data: the agent's settings, those that are pickled as texts.
+        policy: the policy's state dict.
+        optimizers: member -> an optimizer's state dict.
+    """
+
+    data: Mapping[str, Any]
+    policy: Mapping[str, Any]
+    optimizers: Mapping[str, Mapping[str, Any]]
+
+
+def open_agent(path: Path) -> Checkpoint:
+    """Open an agent.
+
+    Raises:
+        FileError: it is broken, or its weights need code to be read.
+    """
+    names, metadata = members(path)
+    with ZipFile(path) as archive:
+        try:
+            data = json.loads(archive.read(DATA))
+        except BROKEN as error:
+            raise _broken(path, DATA, error) from None
+        policy = _load(path, archive, WEIGHTS)
+        trained = {n: _load(path, archive, n) for n in names if n.endswith(OPTIMIZER)}
+    tensors = isinstance(policy, dict) and all(isinstance(t, torch.Tensor) for t in policy.values())
+    if not isinstance(data, dict) or not tensors:
+        raise FileError(f"{path} is no agent of Stable-Baselines3.")
+    arrays = {name: TORCH.numpy(tensor) for name, tensor in policy.items()}
+    others = tuple(
+        (name, "optimizer" if name in trained else "member") for name in names if name != WEIGHTS
+    )
+    content = Agent(data, policy, trained)
+    return Checkpoint(
+        *(path, "stable-baselines3", described(arrays), arrays, metadata, (path,), others),
+        content=content,
+    )
+
+
+def _load(path: Path, archive: ZipFile, name: str) -> Any:
+    try:
+        with warnings.catch_warnings():  # of pickles that are older or newer than usual
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(BytesIO(archive.read(name)), map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, *BROKEN) as error:
+        raise _broken(path, name, error) from None
+
+
+def _broken(path: Path, name: str, error: Exception) -> FileError:
+    because = [(name, str(error).partition("\n")[0][:200])]
+    return FileError(f"{path} is no whole agent of Stable-Baselines3.", because)
+
+
+def refuse_agent(old: Checkpoint, out: Output) -> None:
+    """Refuse to write an agent whose spaces or optimizers nothing was said of.
+
+    Raises:
+        FileError: listing what is missing.
+    """
+    missing = [("missing", name) for name in SPACES if name not in out.settings]
+    if missing:
+        hint = "give those that the new policy was made for: policy.observation_space"
+        raise FileError(f"{old.path} is an agent: the new one needs its spaces.", missing, hint)
+    trained = [("optimizer", name) for name in old.content.optimizers]
+    if trained and out.optimizer == "refuse":
+        hint = "carry them with their models, or begin them anew: --reset-optimizer"
+        sentence = f"{old.path} holds the state of optimizers of the old weights."
+        raise FileError(sentence, trained, hint)
+    same = all(m.plan.source for m in out.made) and len(old.tensors) == sum(
+        len(made.names) for made in out.made
+    )
+    if trained and out.optimizer == "reset" and not same:
+        hint = "save the new agent once, and give its optimizers"
+        sentence = f"{old.path} has optimizers of other parameters than the new agent's."
+        raise FileError(sentence, trained, hint)
+
+
+def write_agent(path: Path, old: Checkpoint, out: Output) -> list[str]:
+    """Write an agent; say what of the old one is not in it.
+
+    Args:
+        path: an empty file.
+        old: an opened agent.
+        out: what is to be written.
+    """
+    agent: Agent = old.content
+    new = {DATA: _data(agent.data, out.settings), WEIGHTS: _saved(_policy(agent, out))}
+    new |= {n: _saved(_optimizer(n, s, out.optimizer)) for n, s in agent.optimizers.items()}
+    with ZipFile(old.path) as archive, ZipFile(path, "w") as written:
+        for name in archive.namelist():
+            written.writestr(name, new[name] if name in new else archive.read(name))
+        written.comment = comment(out.sign.signed())
+    return [*agent.optimizers] if out.optimizer == "reset" else []
+
+
+def _data(data: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:
+    """Replace settings by live ones, written as the library itself does."""
+    from stable_baselines3.common.save_util import data_to_json
+
+    live = json.loads(data_to_json(dict(settings)))
+    seen = dict.fromkeys((name for name in SEEN if name in data), None)
+    return json.dumps({**data, **seen, **live}, indent=4).encode()
+
+
+def _policy(agent: Agent, out: Output) -> OrderedDict[str, torch.Tensor]:
+    state: OrderedDict[str, torch.Tensor] = OrderedDict()
+    vars(state).update(vars(agent.policy) if isinstance(agent.policy, OrderedDict) else {})
+    for made in out.made:
+        state |= dict.fromkeys(made.names, _tensor(made, out.sink))
+    return state
+
+
+def _tensor(made: Made, sink: Sink) -> torch.Tensor:
+    """Make a tensor in memory: a policy is small."""
+    entries = np.empty(made.tensor.size, DTYPES[made.tensor.dtype])
+    at = 0
+    for stretch in sink.stretches(made):
+        entries[at : at + stretch.size] = stretch
+        at += stretch.size
+    return tensor_of(entries.reshape(made.tensor.shape))
+
+
+def _optimizer(name: str, state: Mapping[str, Any], policy: OptimizerPolicy) -> Mapping[str, Any]:
+    if callable(policy):
+        return policy(name.removesuffix(".pth"), state)
+    return {**state, "state": {}}  # an agent is not loaded without one
+
+
+def _saved(value: object) -> bytes:
+    room = BytesIO()
+    torch.save(value, room)
+    return room.getvalue()

@@ -1,0 +1,332 @@
+"""Torch's files: opened as weights only, mapped, and written without holding a tensor.
+
+Knows what `torch.save` writes and how people nest weights in it. Does not know plans.
+"""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from suture._dtypes import DTYPES
+from suture._errors import FileError
+from suture._files._checkpoint import Arrays, Checkpoint, Format, described
+from suture._files._made import Made
+from suture._files._sink import Sink, write_all
+from suture._files._writers import OptimizerPolicy
+from suture._files._zips import BROKEN, members, numbered
+from suture._torch._arrays import DTYPES_OF_TORCH, TORCH, name_of
+from suture._wrappers import counters
+
+Keys = tuple[str | int, ...]
+WEIGHTS = ("state_dict", "model_state_dict", "model", "module", "net", "network", "weights")
+"""What people call the weights of a model in a file that holds more."""
+
+LIGHTNING = "pytorch-lightning_version"
+OPTIMIZER = {"state", "param_groups"}
+"""What torch's optimizers call the two parts of their state."""
+
+
+class Gone:
+    """What takes the place of something that is left out."""
+
+
+GONE = Gone()
+Changes = Mapping[Keys, Any]
+"""Keys -> what takes the place of what they lead to."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nested:
+    """What a file holds.
+
+    Attributes:
+        whole: all of it.
+        weights: the keys that lead to the model's weights.
+        copies: keypath -> the keys that lead to a copy of them.
+    """
+
+    whole: Any
+    weights: Keys
+    copies: Mapping[str, Keys]
+
+
+def open_torch(path: Path, weights: str | None) -> Checkpoint:
+    """Open what `torch.save` wrote.
+
+    Args:
+        path: the file.
+        weights: the keypath of the model's weights in it, where several may be meant.
+
+    Raises:
+        FileError: it is broken, needs code to be read, or which weights are meant cannot be said.
+    """
+    whole = _load(path)
+    _refuse_strange(path, whole)
+    found = {spelled(keys): keys for keys in _candidates(whole)}
+    main = _chosen(path, found, weights)
+    _, metadata = members(path) if _is_zip(path) else ([], {})
+    arrays = _arrays(_at(whole, found[main]))
+    copies = {name: keys for name, keys in found.items() if name != main}
+    lightning = isinstance(whole, dict) and LIGHTNING in whole
+    kind: Format = "lightning" if lightning else "torch"
+    return Checkpoint(
+        path,
+        kind,
+        described(arrays),
+        arrays,
+        metadata,
+        (path,),
+        tuple(_others(whole, found.values())),
+        {name: _arrays(_at(whole, keys)) for name, keys in copies.items()},
+        Nested(whole, found[main], copies),
+    )
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _load(path: Path) -> Any:
+    """Read a file without running any code of it; what is older than mapping is read whole."""
+    try:
+        with warnings.catch_warnings():  # of pickles that are older or newer than usual
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except pickle.UnpicklingError as error:
+        raise _refused(path, error) from None
+    except BROKEN as error:
+        because = [("because", str(error).partition("\n")[0][:200])]
+        raise FileError(f"{path} is no whole file of torch.", because) from None
+
+
+def _refused(path: Path, error: pickle.UnpicklingError) -> FileError:
+    """Say which names a file asks for that are no weights."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except (pickle.UnpicklingError, *BROKEN):
+        names = []
+    if not names:
+        because = [("because", str(error).partition("\n")[0][:200])]
+        return FileError(f"{path} is no whole file of torch.", because)
+    return FileError(
+        f"{path} holds more than weights: code would have to run to read it.",
+        [("asks for", name) for name in sorted(names)[:20]],
+        "if you trust it, load it with weights_only=False and save the state dict alone",
+    )
+
+
+def _candidates(value: Any, keys: Keys = ()) -> Iterator[Keys]:
+    """Find the mappings of tensors by name that no optimizer keeps."""
+    for at, one in _walked(value, keys):
+        if isinstance(one, dict) and one and all(map(_is_weight, one.items())):
+            yield at
+
+
+def optimizers(value: Any) -> list[Keys]:
+    """Find the states of optimizers."""
+    return [keys for keys, one in _walked(value) if _is_optimizer(one)]
+
+
+def _walked(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
+    """Visit what containers hold, from outside to inside; not what optimizers do."""
+    yield keys, value
+    if not _is_optimizer(value):
+        for key, one in _items(value):
+            yield from _walked(one, (*keys, key))
+
+
+def _items(value: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(value, dict):
+        yield from value.items()
+    elif isinstance(value, list | tuple):
+        yield from enumerate(value)
+
+
+def _is_optimizer(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() >= OPTIMIZER
+
+
+def _is_weight(item: tuple[Any, Any]) -> bool:
+    name, value = item
+    return isinstance(name, str) and (
+        isinstance(value, torch.Tensor) or name.endswith("_extra_state")
+    )
+
+
+def _chosen(path: Path, found: Mapping[str, Keys], weights: str | None) -> str:
+    if weights is not None and weights in found:
+        return weights
+    called = [name for name in found if name in ("", *WEIGHTS)]
+    if weights is None and (len(called) == 1 or len(found) == 1):
+        return (called or [*found])[0]
+    if not found:
+        raise FileError(f"{path} holds no weights: no tensors by name.")
+    sentence = (
+        f"{path} holds no weights called {weights}."
+        if weights is not None
+        else (f"{path} holds several sets of weights.")
+    )
+    hint = f"say which are the model's: --weights {next(iter(found))}"
+    raise FileError(sentence, [("weights", name) for name in found], hint)
+
+
+def _at(value: Any, keys: Keys) -> Any:
+    for key in keys:
+        value = value[key]
+    return value
+
+
+def _arrays(state: Mapping[str, Any]) -> Arrays:
+    """See tensors as arrays of numpy, without reading them."""
+    tensors = {name: one for name, one in state.items() if isinstance(one, torch.Tensor)}
+    return {name: TORCH.numpy(tensor) for name, tensor in tensors.items()}
+
+
+def _refuse_strange(path: Path, whole: Any) -> None:
+    """Refuse tensors whose entries do not simply lie in memory."""
+    strange = [
+        ("tensor", f"{type(one).__name__} of {one.dtype}, {one.layout}")
+        for one in _tensors(whole)
+        if type(one) not in (torch.Tensor, torch.nn.Parameter)
+        or one.layout is not torch.strided
+        or name_of(one.dtype) not in DTYPES
+    ]
+    if strange:
+        raise FileError(f"{path} holds tensors that are not plain numbers.", strange[:20])
+
+
+def _others(value: Any, known: Collection[Keys]) -> Iterator[tuple[str, str]]:
+    """Say what a file holds besides weights: its optimizers, and the rest by its first keys."""
+    found = optimizers(value)
+    yield from ((spelled(keys), "optimizer") for keys in found)
+    for key, one in _items(value) if () not in known else ():
+        if not any(each[:1] == (key,) for each in (*known, *found)):
+            yield str(key), type(one).__name__
+
+
+def spelled(keys: Keys) -> str:
+    """Write keys as a keypath.
+
+    Example:
+        >>> spelled(("optimizer_states", 0))
+        'optimizer_states.0'
+    """
+    return ".".join(map(str, keys))
+
+
+def write_torch(
+    path: Path, nested: Nested, made: Mapping[Keys, Sequence[Made]], changed: Changes, sink: Sink
+) -> list[str]:
+    """Write a file in which weights are new and all else is as it was.
+
+    The file is laid out first, without its tensors' bytes, which then go to where they belong.
+
+    Args:
+        path: an empty file.
+        nested: what the old file holds.
+        made: the keys of weights and their copies -> the tensors to make.
+        changed: the keys of other things -> what takes their place, or `GONE`.
+        sink: takes the bytes.
+
+    Returns:
+        The names of the archive's members that were filled so, for `sealed`.
+    """
+    news: dict[int, Made] = {}
+    states = {keys: _state(_at(nested.whole, keys), each, news) for keys, each in made.items()}
+    whole = _rebuilt(nested.whole, {**changed, **states})
+    _lay_out(whole, path)
+    # Torch numbers storages as it meets them, and calls what holds their bytes by that number.
+    storages = {tensor.untyped_storage()._cdata: tensor for tensor in _tensors(whole)}
+    places = numbered(path, "data")
+    assert [size for _, _, size in places] == [
+        tensor.untyped_storage().nbytes() for tensor in storages.values()
+    ], "torch lays storages out in the order in which it meets them"
+    with path.open("r+b", buffering=0) as file:
+        for (_, place, _), (key, tensor) in zip(places, storages.items(), strict=True):
+            file.seek(place)
+            _fill(file, tensor, news.get(key), sink)
+    return [name for name, _, _ in places]
+
+
+def without_optimizers(
+    path: Path, nested: Nested, policy: OptimizerPolicy
+) -> tuple[Changes, list[str]]:
+    """Decide what takes the place of the states of optimizers, and name those that are left out.
+
+    Raises:
+        FileError: there are some, and nothing was said of them.
+    """
+    found = optimizers(nested.whole)
+    if found and policy == "refuse":
+        facts = [("optimizer", spelled(keys)) for keys in found]
+        hint = "carry them with their models, or leave them out: --reset-optimizer"
+        raise FileError(f"{path} holds the state of optimizers of the old weights.", facts, hint)
+    if callable(policy):
+        return {keys: policy(spelled(keys), _at(nested.whole, keys)) for keys in found}, []
+    return dict.fromkeys(found, GONE), [spelled(keys) for keys in found]
+
+
+def _lay_out(whole: Any, path: Path) -> None:
+    """Write a file with room for the bytes of its tensors.
+
+    Raises:
+        OSError: the disk says no, which torch tells as an error of its own.
+    """
+    try:
+        with torch.serialization.skip_data():
+            torch.save(whole, path)
+    except RuntimeError as error:
+        raise OSError(str(error).partition("\n")[0]) from None
+
+
+def _state(old: Mapping[str, Any], made: Sequence[Made], news: dict[int, Made]) -> dict[str, Any]:
+    """Make a state dict whose tensors have no bytes yet, with what modules say of themselves.
+
+    Memory that nobody has written to is not there: a tensor may be empty and of any size.
+    """
+    state: dict[str, Any] = OrderedDict()
+    vars(state).update(vars(old) if isinstance(old, OrderedDict) else {})
+    for each in made:
+        tensor = torch.empty(each.tensor.shape, dtype=DTYPES_OF_TORCH[each.tensor.dtype])
+        news[tensor.untyped_storage()._cdata] = each
+        state |= dict.fromkeys(each.names, tensor)
+    counted = counters(old, state)
+    state |= {n: v for n, v in old.items() if n in counted or not isinstance(v, torch.Tensor)}
+    return state
+
+
+def _rebuilt(value: Any, changed: Changes, keys: Keys = ()) -> Any:
+    """Put other things where keys lead; containers on the way are new ones."""
+    if keys in changed:
+        return changed[keys]
+    if not any(each[: len(keys)] == keys for each in changed):
+        return value
+    parts = [(key, _rebuilt(one, changed, (*keys, key))) for key, one in _items(value)]
+    left = [(key, one) for key, one in parts if not isinstance(one, Gone)]
+    return dict(left) if isinstance(value, dict) else type(value)(one for _, one in left)
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    """List all tensors, in the order in which they stand."""
+    if isinstance(value, torch.Tensor):
+        yield value
+    for _, one in _items(value):
+        yield from _tensors(one)
+
+
+def _fill(file: FileIO, tensor: torch.Tensor, made: Made | None, sink: Sink) -> None:
+    if made is not None:
+        sink.write(file, made)
+    else:
+        storage = tensor.untyped_storage()
+        write_all(file, torch.empty(0, dtype=torch.uint8).set_(storage).numpy())

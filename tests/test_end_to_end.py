@@ -1,0 +1,185 @@
+"""Models of other libraries, from their own files to their own files, on the command line."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+import torch
+import transformers as hf
+
+import suture
+from commands import Suture, seen
+
+LLAMA = """
+    import sys
+    import torch, suture
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    def llama(config):
+        text = {"input_ids": torch.arange(10).reshape(2, 5)}
+        return suture.Subject(LlamaForCausalLM(config).eval(), (), text)
+
+    def small():
+        return llama(LlamaConfig.from_pretrained("old"))
+
+    def wide():
+        config = LlamaConfig.from_pretrained("old")
+        config.hidden_size, config.intermediate_size, config.vocab_size = 36, 52, 101
+        return llama(config)
+    """
+TEXT = torch.tensor([[5, 1, 96, 3, 3, 8, 20], [9, 9, 2, 40, 77, 0, 1]])
+
+
+@pytest.fixture
+def warned(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Hear what transformers warns of."""
+    library = hf.logging.get_logger()
+    before = hf.logging.get_verbosity()
+    hf.logging.set_verbosity(logging.WARNING)
+    library.addHandler(caplog.handler)
+    yield caplog
+    library.removeHandler(caplog.handler)
+    hf.logging.set_verbosity(before)
+
+
+def test_a_hugging_face_folder_gets_wider(run: Suture, warned: pytest.LogCaptureFixture) -> None:
+    """Shards in, shards out: `from_pretrained` says nothing, and old tokens get their logits."""
+    Path("models.py").write_text(dedent(LLAMA))
+    torch.manual_seed(1)
+    config = hf.LlamaConfig(
+        hidden_size=24,
+        intermediate_size=44,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        head_dim=4,
+        vocab_size=97,
+        max_position_embeddings=16,
+    )
+    llama: Any = hf.LlamaForCausalLM
+    old = llama(config).eval()
+    old.save_pretrained("old", max_shard_size="20KB")
+    shards = sorted(path.name for path in Path("old").glob("*.safetensors"))
+    assert len(shards) > 2
+
+    assert run("plan", "models.py:small", "models.py:wide", "-o", "plan.json").exit_code == 0
+    result = run("apply", "plan.json", "old", "--target", "models.py:wide", "-o", "new")
+    assert result.exit_code == 0, result.stderr
+    assert len([*Path("new").glob("*.safetensors")]) > 2
+
+    warned.clear()
+    new, told = llama.from_pretrained("new", output_loading_info=True)
+    assert not any(told.values())
+    assert not [each for each in warned.records if "weight" in each.getMessage().lower()]
+    assert new.config.hidden_size == 36
+    with torch.no_grad():
+        before, after = old(TEXT).logits, new.eval()(TEXT).logits[..., :97]
+    torch.testing.assert_close(after, before, rtol=1e-4, atol=1e-5)
+
+    files = "--source-weights", "old", "--target-weights", "new"
+    result = run("verify", "plan.json", "models.py:small", "models.py:wide", *files)
+    assert seen(result)[0] == 0
+    assert json.loads(Path("new/config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
+
+    sizes = "q_proj.weight dim 0=6x4", "[kv]_proj.weight dim 0=2x4", "o_proj.weight dim 1=6x4"
+    told = [word for size in sizes for word in ("--size", f"*.{size}")]
+    alone = "plan", "--source-checkpoint", "old", "models.py:wide"
+    assert "The checkpoint does not tell all sizes of the old model." in run(*alone).stderr
+    assert run(*alone, *told, "-o", "derived.json").exit_code == 0
+    derived, traced = (
+        suture.Plan.from_json(Path(name).read_text()) for name in ("derived.json", "plan.json")
+    )
+    assert derived.tensors == traced.tensors
+
+
+# --- agents --------------------------------------------------------------------
+
+AGENT = """
+    import gymnasium, numpy, torch, suture
+    from gymnasium import spaces
+    from stable_baselines3 import PPO
+
+    class World(gymnasium.Env):
+        def __init__(self, features, actions):
+            self.features = features
+            self.observation_space = spaces.Box(-1, 1, (len(features),), numpy.float32)
+            self.action_space = spaces.Discrete(actions)
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            self.left = 5
+            return self.observation_space.sample(), {}
+
+        def step(self, action):
+            self.left -= 1
+            seen = self.observation_space.sample()
+            return seen, float(action), self.left == 0, False, {}
+
+    def agent(world, hidden):
+        short = {"n_steps": 8, "batch_size": 8, "n_epochs": 1, "device": "cpu", "seed": 1}
+        return PPO("MlpPolicy", world, policy_kwargs={"net_arch": [hidden, 5]}, **short)
+
+    def asked(policy, obs):
+        latent, worth = policy.mlp_extractor(policy.extract_features(obs))
+        return {"action": policy.action_net(latent), "value": policy.value_net(worth)}
+
+    def subject(world, hidden):
+        policy = agent(world, hidden).policy
+        seen = torch.zeros(4, len(world.features))
+        names = ["left", "right", "brake"][: world.action_space.n]
+        schema = suture.Schema({"obs": world.features}, {"action": names})
+        return suture.Subject(policy, (seen,), schema=schema, call=asked)
+
+    SMALL, LARGE = World(["x", "v"], 2), World(["wind", "x", "v", "fuel"], 3)
+
+    def old():
+        return subject(SMALL, 6)
+
+    def new():
+        return subject(LARGE, 9)
+    """
+
+
+def test_an_agent_moves_to_a_larger_world(run: Suture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trained, saved, carried and loaded: it decides as before, and goes on learning."""
+    Path("worlds_of_agents.py").write_text(dedent(AGENT))
+    monkeypatch.syspath_prepend(Path.cwd())
+    worlds: Any = import_module("worlds_of_agents")
+    trained = worlds.agent(worlds.SMALL, 6)
+    trained.learn(16)
+    trained.save("old.zip")
+
+    both = "worlds_of_agents:old", "worlds_of_agents:new"
+    assert run("plan", *both, "-o", "plan.json").exit_code == 0
+    words = "apply", "plan.json", "old.zip", "--target", "worlds_of_agents:new", "-o", "new.zip"
+    refused = run(*words, "--dry-run")
+    assert refused.exit_code == 2
+    assert "old.zip holds the state of optimizers of the old weights." in refused.stderr
+    torch.save(worlds.new().model.state_dict(), "fresh.pt")
+    homeless = run(*words[:3], "--fresh", "fresh.pt", "-o", "new.zip", "--reset-optimizer")
+    assert "old.zip is an agent: the new one needs its spaces." in homeless.stderr
+    result = run(*words, "--reset-optimizer")
+    assert result.exit_code == 0, result.stderr
+    assert "  left out policy.optimizer.pth\n" in result.stdout
+    files = "--source-weights", "old.zip", "--target-weights", "new.zip"
+    result = run("verify", "plan.json", *both, *files)
+    assert result.exit_code == 0, result.stdout
+
+    loaded = worlds.PPO.load("new.zip", env=worlds.LARGE, device="cpu")
+    assert loaded.observation_space == worlds.LARGE.observation_space
+    assert loaded.num_timesteps == trained.num_timesteps == 16
+    seen = torch.rand(7, 4) * 2 - 1
+    with torch.no_grad():
+        before = worlds.asked(trained.policy, seen[:, [1, 2]])
+        after = worlds.asked(loaded.policy, seen)
+    torch.testing.assert_close(after["action"][:, :2], before["action"], rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(after["value"], before["value"], rtol=1e-5, atol=1e-6)
+    loaded.learn(8, reset_num_timesteps=False)
+    assert loaded.num_timesteps == 24
