@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import pickle
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import transformers as hf
+from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 import suture
 from commands import Suture, seen
@@ -183,3 +186,39 @@ def test_an_agent_moves_to_a_larger_world(run: Suture, monkeypatch: pytest.Monke
     torch.testing.assert_close(after["value"], before["value"], rtol=1e-5, atol=1e-6)
     loaded.learn(8, reset_num_timesteps=False)
     assert loaded.num_timesteps == 24
+
+
+def test_statistics_beside_an_agent(run: Suture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What VecNormalize saved is carried with the agent: by name, whole or not at all."""
+    Path("worlds_of_runs.py").write_text(dedent(AGENT))
+    monkeypatch.syspath_prepend(Path.cwd())
+    worlds: Any = import_module("worlds_of_runs")
+    normalized: Any = VecNormalize(DummyVecEnv([lambda: worlds.SMALL]), gamma=0.9)
+    trained = worlds.agent(normalized, 6)
+    trained.learn(16)
+    trained.save("old.zip")
+    normalized.save("old.pkl")
+
+    assert run("plan", "worlds_of_runs:old", "worlds_of_runs:new", "-o", "plan.json").exit_code == 0
+    words = "apply", "plan.json", "old.zip", "--target", "worlds_of_runs:new", "-o", "new.zip"
+    beside = "--reset-optimizer", "--vec-normalize", "old.pkl", "new.pkl"
+    assert run(*words, *beside, "--dry-run").exit_code == 0
+    assert not Path("new.pkl").exists()
+    Path("other.pkl").write_bytes(pickle.dumps(print))
+    refused = run(*words, *beside[:2], "other.pkl", "new.pkl")
+    assert refused.exit_code == 2
+    assert "builtins.print" in refused.stderr
+    assert not Path("new.zip").exists()
+    result = run(*words, *beside)
+    assert result.exit_code == 0, result.stderr
+
+    around: Any = VecNormalize.load("new.pkl", DummyVecEnv([lambda: worlds.LARGE]))
+    np.testing.assert_array_equal(around.obs_rms.mean[[1, 2]], normalized.obs_rms.mean)
+    np.testing.assert_array_equal(around.obs_rms.mean[[0, 3]], 0.0)
+    assert around.gamma == 0.9
+    loaded = worlds.PPO.load("new.zip", env=around, device="cpu")
+    loaded.learn(8, reset_num_timesteps=False)
+    Path("new.zip").unlink()
+    assert "new.pkl exists already." in run(*words, *beside).stderr
+    assert not Path("new.zip").exists()
+    assert run(*words, "--force", *beside).exit_code == 0

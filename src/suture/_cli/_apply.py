@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
@@ -27,6 +27,7 @@ from suture._cli._given import (
     Fresh,
     NewFile,
     NewFormat,
+    Normalized,
     OldFile,
     PlanFile,
     ResetOptimizer,
@@ -68,6 +69,7 @@ def apply(
     kind: NewFormat = None,
     dry_run: DryRun = False,
     reset_optimizer: ResetOptimizer = False,
+    vec_normalize: Normalized = None,
     allow_nan: AllowNan = False,
     as_json: AsJson = False,
     force: Force = False,
@@ -92,20 +94,21 @@ def apply(
         counted = "\n".join(f"  {line}" for line in counts(plan))
         said = f"{output}: {form}, {size}, from {old}\n{counted}"
         written = None
-        if not dry_run:
-            ERR.print(f"writing {said}")
-            with _shown() as progress:
-                written = carry_file(
-                    *(plan, held, output),
-                    fresh=begun.weights,
-                    format=form,
-                    config=begun.texts,
-                    settings=begun.settings,
-                    optimizer="reset" if reset_optimizer else "refuse",
-                    force=force,
-                    allow_nan=allow_nan,
-                    progress=progress,
-                )
+        with _beside(plan, vec_normalize, begun, force=force, dry_run=dry_run):
+            if not dry_run:
+                ERR.print(f"writing {said}")
+                with _shown() as progress:
+                    written = carry_file(
+                        *(plan, held, output),
+                        fresh=begun.weights,
+                        format=form,
+                        config=begun.texts,
+                        settings=begun.settings,
+                        optimizer="reset" if reset_optimizer else "refuse",
+                        force=force,
+                        allow_nan=allow_nan,
+                        progress=progress,
+                    )
     if written is None:
         OUT.print(f"Would write {said}")
         return
@@ -174,6 +177,17 @@ def _refuse_beside(held: Checkpoint, form: Format, begun: _Begun, reset: bool) -
     if form == "stable-baselines3" and not begun.settings:
         hint = "give the changed agent's policy, --target TARGET"
         raise FileError(f"{held.path} is an agent: the new one needs its spaces.", (), hint)
+
+
+def _beside(
+    plan: Plan, files: tuple[Path, Path] | None, begun: _Begun, *, force: bool, dry_run: bool
+) -> AbstractContextManager[None]:
+    """Carry what an agent's run saved beside it, if it is said where."""
+    if files is None:
+        return nullcontext()
+    from suture._sb3._normalize_file import normalized
+
+    return normalized(plan, *files, begun.settings, force=force, dry_run=dry_run)
 
 
 @contextmanager

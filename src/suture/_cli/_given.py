@@ -142,6 +142,14 @@ NewFormat = Annotated[
 ResetOptimizer = Annotated[
     bool, typer.Option("--reset-optimizer", help="Leave the states of optimizers out.")
 ]
+Normalized = Annotated[
+    tuple[Path, Path] | None,
+    typer.Option(
+        "--vec-normalize",
+        metavar="OLD NEW",
+        help="What VecNormalize saved beside an agent, and where to write it for the new one.",
+    ),
+]
 AllowNan = Annotated[
     bool, typer.Option("--allow-nan", help="Write entries that are not numbers, too.")
 ]

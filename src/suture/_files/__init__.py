@@ -4,6 +4,7 @@ A file is mapped, never loaded: a model of any size goes through a few megabytes
 framework until a file needs one.
 """
 
+from suture._files._atomic import refuse_output, whole_file
 from suture._files._carry import Foreseen, Written, carry_file, foresee
 from suture._files._checkpoint import Checkpoint, Format
 from suture._files._open import open_checkpoint
@@ -18,4 +19,6 @@ __all__ = [
     "carry_file",
     "foresee",
     "open_checkpoint",
+    "refuse_output",
+    "whole_file",
 ]
