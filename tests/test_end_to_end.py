@@ -152,16 +152,16 @@ AGENT = """
 
 def test_an_agent_moves_to_a_larger_world(run: Suture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Trained, saved, carried and loaded: it decides as before, and goes on learning."""
-    Path("worlds_of_agents.py").write_text(dedent(AGENT))
+    Path("arenas.py").write_text(dedent(AGENT))
     monkeypatch.syspath_prepend(Path.cwd())
-    worlds: Any = import_module("worlds_of_agents")
+    worlds: Any = import_module("arenas")
     trained = worlds.agent(worlds.SMALL, 6)
     trained.learn(16)
     trained.save("old.zip")
 
-    both = "worlds_of_agents:old", "worlds_of_agents:new"
+    both = "arenas:old", "arenas:new"
     assert run("plan", *both, "-o", "plan.json").exit_code == 0
-    words = "apply", "plan.json", "old.zip", "--target", "worlds_of_agents:new", "-o", "new.zip"
+    words = "apply", "plan.json", "old.zip", "--target", "arenas:new", "-o", "new.zip"
     refused = run(*words, "--dry-run")
     assert refused.exit_code == 2
     assert "old.zip holds the state of optimizers of the old weights." in refused.stderr
@@ -190,17 +190,17 @@ def test_an_agent_moves_to_a_larger_world(run: Suture, monkeypatch: pytest.Monke
 
 def test_statistics_beside_an_agent(run: Suture, monkeypatch: pytest.MonkeyPatch) -> None:
     """What VecNormalize saved is carried with the agent: by name, whole or not at all."""
-    Path("worlds_of_runs.py").write_text(dedent(AGENT))
+    Path("gyms.py").write_text(dedent(AGENT))
     monkeypatch.syspath_prepend(Path.cwd())
-    worlds: Any = import_module("worlds_of_runs")
+    worlds: Any = import_module("gyms")
     normalized: Any = VecNormalize(DummyVecEnv([lambda: worlds.SMALL]), gamma=0.9)
     trained = worlds.agent(normalized, 6)
     trained.learn(16)
     trained.save("old.zip")
     normalized.save("old.pkl")
 
-    assert run("plan", "worlds_of_runs:old", "worlds_of_runs:new", "-o", "plan.json").exit_code == 0
-    words = "apply", "plan.json", "old.zip", "--target", "worlds_of_runs:new", "-o", "new.zip"
+    assert run("plan", "gyms:old", "gyms:new", "-o", "plan.json").exit_code == 0
+    words = "apply", "plan.json", "old.zip", "--target", "gyms:new", "-o", "new.zip"
     beside = "--reset-optimizer", "--vec-normalize", "old.pkl", "new.pkl"
     assert run(*words, *beside, "--dry-run").exit_code == 0
     assert not Path("new.pkl").exists()

@@ -102,7 +102,7 @@ def statements(chain: tuple[Recipe, ...]) -> tuple[dict[str, float], dict[str, A
     return constants, rescaled
 
 
-@law(chains(REPLACING), few=40)
+@law(chains(REPLACING), few=25)
 def test_constants_and_scales_in_any_network(chain: tuple[Recipe, ...]) -> None:
     """Law 3: where the plan is exact, old outputs stay with all that is said of features."""
     constants, rescaled = statements(chain)

@@ -166,7 +166,7 @@ def categories(recipe: Recipe) -> dict[str, tuple[str, ...]]:
     return {f"world.{name}": names for name, names in choices(recipe).items()}
 
 
-@law(chains(REPLACING), few=40)
+@law(chains(REPLACING), few=25)
 def test_beginnings_in_any_network(chain: tuple[Recipe, ...]) -> None:
     """Law 3: however new outputs and categories begin, old ones stay where the plan is exact."""
     fill = beginnings(chain)
