@@ -8,64 +8,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import gymnasium
-import numpy as np
 import pytest
 import torch
-from gymnasium import spaces
 from stable_baselines3 import PPO
-from stable_baselines3.common.policies import ActorCriticPolicy
 
-import suture
+from agents import Seeing, agent, both, planned
 from suture._errors import FileError
 from suture._files import Written, carry_file, open_checkpoint
-from suture._plan import Plan
-
-
-class Seeing(gymnasium.Env[Any, Any]):
-    """A world that shows some numbers, of which the first is what to do."""
-
-    def __init__(self, features: int) -> None:
-        self.observation_space = spaces.Box(-1, 1, (features,), np.float32)
-        self.action_space = spaces.Discrete(3)
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.left = 5
-        return self.observation_space.sample(), {}
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        self.left -= 1
-        return self.observation_space.sample(), float(action), self.left == 0, False, {}
-
-
-def agent(features: int, hidden: int = 6) -> PPO:
-    net = {"net_arch": [hidden, 5]}
-    how: dict[str, Any] = {"n_steps": 8, "batch_size": 8, "n_epochs": 1, "device": "cpu", "seed": 1}
-    return PPO("MlpPolicy", Seeing(features), policy_kwargs=net, **how)
-
-
-def planned(old: PPO, new: PPO) -> Plan:
-    def graph(model: PPO) -> suture.Graph:
-        shape = model.observation_space.shape
-        assert shape is not None
-        size = shape[0]
-        schema = suture.Schema(inputs={"obs": [f"x{i}" for i in range(size)]})
-        example = torch.zeros(4, size)
-        return suture.trace(suture.Subject(model.policy, (example,), schema=schema, call=both))
-
-    return suture.plan(graph(old), graph(new))
-
-
-def both(policy: ActorCriticPolicy, obs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    latent_pi, latent_vf = policy.mlp_extractor(policy.extract_features(obs))
-    return policy.action_net(latent_pi), policy.value_net(latent_vf)
 
 
 @pytest.fixture
 def trained(tmp_path: Path) -> PPO:
     """Train an agent and save it."""
-    old = agent(2)
+    old: PPO = agent(PPO, 2, 6)
     old.learn(16)
     old.save(tmp_path / "old.zip")
     return old
@@ -85,7 +40,7 @@ def carried(tmp_path: Path, old: PPO, new: PPO, **how: Any) -> Written:
 
 def test_an_agent_in_a_larger_world(tmp_path: Path, trained: PPO) -> None:
     """The library loads it, it decides as before whatever is new, and it learns on."""
-    new = agent(4, hidden=9)
+    new = agent(PPO, 4, 9)
     assert open_checkpoint(tmp_path / "old.zip").format == "stable-baselines3"
     written = carried(tmp_path, trained, new)
     assert written.left_out == ("policy.optimizer.pth",)
@@ -104,7 +59,7 @@ def test_an_agent_in_a_larger_world(tmp_path: Path, trained: PPO) -> None:
 
 def test_what_an_archive_keeps(tmp_path: Path, trained: PPO) -> None:
     """Members and settings that the change does not concern are the old ones, byte by byte."""
-    carried(tmp_path, trained, agent(4))
+    carried(tmp_path, trained, agent(PPO, 4, 6))
     with zipfile.ZipFile(tmp_path / "old.zip") as old, zipfile.ZipFile(tmp_path / "new.zip") as new:
         assert new.namelist() == old.namelist()
         for name in ("pytorch_variables.pth", "_stable_baselines3_version", "system_info.txt"):
@@ -117,12 +72,13 @@ def test_what_an_archive_keeps(tmp_path: Path, trained: PPO) -> None:
 
 def test_an_optimizer_of_an_agent(tmp_path: Path, trained: PPO) -> None:
     """A function gives it; without a word about it nothing is written."""
-    new = agent(4)
+    new = agent(PPO, 4, 6)
 
     def fresh(name: str, state: Mapping[str, Any]) -> Mapping[str, Any]:
         assert name == "policy.optimizer"
         assert state["state"]
-        return new.policy.optimizer.state_dict()
+        begun: Mapping[str, Any] = new.policy.optimizer.state_dict()
+        return begun
 
     with pytest.raises(FileError, match=r"optimizer policy\.optimizer\.pth"):
         carried(tmp_path, trained, new, optimizer="refuse")
@@ -134,7 +90,7 @@ def test_an_optimizer_of_an_agent(tmp_path: Path, trained: PPO) -> None:
 def test_an_agent_without_spaces(tmp_path: Path, trained: PPO) -> None:
     """Those of the old world would be a lie: they must be given."""
     with pytest.raises(FileError) as caught:
-        carried(tmp_path, trained, agent(4), settings={})
+        carried(tmp_path, trained, agent(PPO, 4, 6), settings={})
     assert str(caught.value) == (
         f"{tmp_path}/old.zip is an agent: the new one needs its spaces.\n"
         "  missing  observation_space\n  missing  action_space\n\n"

@@ -34,7 +34,7 @@ apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]
 carry(plan: Plan, name: str, array: NDArray[Any], *, fresh: Mapping[str, float] | float | None = None, rescaled: Mapping[str, Affine] | None = None) -> NDArray[Any]
 carry_choices(plan: Plan, name: str, chosen: NDArray[Any]) -> NDArray[Any]
 carry_statistics(plan: Plan, name: str, mean: NDArray[Any], var: NDArray[Any], *, fresh: Mapping[str, Moments] | None = None, rescaled: Mapping[str, Affine] | None = None) -> tuple[NDArray[Any], NDArray[Any]]
-carry_file(plan: Plan, old: Checkpoint, new_path: str | PathLike[str], *, fresh: Checkpoint | State | None = None, format: Format | None = None, config: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None, optimizer: OptimizerPolicy = refuse, force: bool = False, allow_nan: bool = False, progress: Progress | None = None) -> Written
+carry_file(plan: Plan, old: Checkpoint, new_path: str | PathLike[str], *, fresh: Checkpoint | State | None = None, format: Format | None = None, config: Mapping[str, str] | None = None, settings: Mapping[str, Any] | None = None, optimizer: OptimizerPolicy = carry, force: bool = False, allow_nan: bool = False, progress: Progress | None = None) -> Written
 couple(graph: Graph) -> Units
 derive(target: Graph, tensors: Iterable[Tensor], rename: Rules | None = None, *, schema: Schema | None = None, sizes: Mapping[str, str] | None = None) -> Derived
 explain(graph: Graph, name: str) -> Explanation

@@ -5,7 +5,7 @@ Knows their words. Does not know modules: whoever has the model sees through it 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 RESERVED = frozenset({"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"})
 """Steps of a name that no model has of itself: `torch.compile`, FSDP, activation checkpoints."""
@@ -49,6 +49,18 @@ def plain_names(names: Iterable[str], known: Collection[str]) -> dict[str, str]:
     plain = [_inner(short.removeprefix(outer), known) for short in found]
     # One tensor may be there twice, wrapped and not: then nothing is seen through.
     return dict(zip(given, plain if len({*plain}) == len(given) else given, strict=True))
+
+
+def wrapper(plain: Mapping[str, str]) -> str:
+    """Find what stands before all names, to put it before new ones: name -> the same without.
+
+    Example:
+        >>> wrapper({"module.fc.weight": "fc.weight", "module.fc.bias": "fc.bias"})
+        'module.'
+    """
+    name, inner = next(iter(plain.items()), ("", ""))
+    before = name.removesuffix(inner)
+    return before if all(name == before + inner for name, inner in plain.items()) else ""
 
 
 def _inner(name: str, known: Collection[str]) -> str:

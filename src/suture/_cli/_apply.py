@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -38,7 +38,17 @@ from suture._cli._plan_file import read_plan
 from suture._cli._program import Running, next_command
 from suture._cli._screen import ERR, OUT
 from suture._errors import FileError, PlanError
-from suture._files import ALONE, Checkpoint, Format, Written, carry_file, foresee, open_checkpoint
+from suture._files import (
+    ALONE,
+    Checkpoint,
+    Format,
+    OptimizerPolicy,
+    Written,
+    carry_foreseen,
+    foresee,
+    open_checkpoint,
+    weights_alone,
+)
 from suture._plan import Plan
 from suture._reference import load
 from suture._render import counts
@@ -88,24 +98,23 @@ def apply(
         form = _format(kind, held)
         begun = _begun(plan, fresh, target, number or 0)
         _refuse_to_invent(plan, begun)
-        _refuse_beside(held, form, begun, reset_optimizer)
-        ready = foresee(plan, held, output, fresh=begun.weights, force=force)
+        _refuse_without_spaces(held, form, begun)
+        given = held if form == held.format else weights_alone(held, form)
+        beside: OptimizerPolicy = "reset" if reset_optimizer else "carry"
+        ready = foresee(plan, given, output, fresh=begun.weights, optimizer=beside, force=force)
         size = f"{len(ready.made)} tensors, {ready.size:,} bytes"
-        counted = "\n".join(f"  {line}" for line in counts(plan))
+        lines = (*counts(plan), *(f"optimizer {one}" for one in ready.continued))
+        counted = "\n".join(f"  {line}" for line in lines)
         said = f"{output}: {form}, {size}, from {old}\n{counted}"
         written = None
-        with _beside(plan, vec_normalize, begun, force=force, dry_run=dry_run):
+        with _statistics(plan, vec_normalize, begun, force=force, dry_run=dry_run):
             if not dry_run:
                 ERR.print(f"writing {said}")
                 with _shown() as progress:
-                    written = carry_file(
-                        *(plan, held, output),
-                        fresh=begun.weights,
-                        format=form,
+                    written = carry_foreseen(
+                        ready,
                         config=begun.texts,
                         settings=begun.settings,
-                        optimizer="reset" if reset_optimizer else "refuse",
-                        force=force,
                         allow_nan=allow_nan,
                         progress=progress,
                     )
@@ -166,20 +175,14 @@ def _refuse_to_invent(plan: Plan, begun: _Begun) -> None:
         raise PlanError(sentence, [("own init", listed(kept))], hint)
 
 
-def _refuse_beside(held: Checkpoint, form: Format, begun: _Begun, reset: bool) -> None:
-    """Refuse what lies beside the weights and would not fit them any more, if nothing is said."""
-    if form != held.format:
-        return
-    trained = [("optimizer", name) for name, what in held.others if what == "optimizer"]
-    if trained and not reset:
-        sentence = f"{held.path} holds the state of optimizers of the old weights."
-        raise FileError(sentence, trained, "begin them anew: --reset-optimizer")
-    if form == "stable-baselines3" and not begun.settings:
+def _refuse_without_spaces(held: Checkpoint, form: Format, begun: _Begun) -> None:
+    """Refuse to write an agent whose spaces nobody has given."""
+    if form == held.format == "stable-baselines3" and not begun.settings:
         hint = "give the changed agent's policy, --target TARGET"
         raise FileError(f"{held.path} is an agent: the new one needs its spaces.", (), hint)
 
 
-def _beside(
+def _statistics(
     plan: Plan, files: tuple[Path, Path] | None, begun: _Begun, *, force: bool, dry_run: bool
 ) -> AbstractContextManager[None]:
     """Carry what an agent's run saved beside it, if it is said where."""
@@ -216,6 +219,7 @@ def _screen(written: Written) -> str:
         f"Wrote {written.path}: {written.format}, {size}",
         f"  plan     {written.plan[:12]}",
         f"  source   {written.source[:12]}",
+        *(f"  optimizer {one}" for one in written.optimizers),
         *(f"  left out {name}" for name in written.left_out),
     ]
     return "\n".join(lines)
@@ -232,5 +236,6 @@ def _json(written: Written) -> str:
         "plan": written.plan,
         "source": written.source,
         "left_out": list(written.left_out),
+        "optimizers": [asdict(one) for one in written.optimizers],
     }
     return json.dumps(document)

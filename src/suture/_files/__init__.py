@@ -5,20 +5,24 @@ framework until a file needs one.
 """
 
 from suture._files._atomic import refuse_output, whole_file
-from suture._files._carry import Foreseen, Written, carry_file, foresee
+from suture._files._carry import Written, carry_file, carry_foreseen
 from suture._files._checkpoint import Checkpoint, Format
+from suture._files._foresee import Foreseen, OptimizerPolicy, foresee
 from suture._files._open import open_checkpoint
-from suture._files._writers import ALONE
+from suture._files._writers import ALONE, weights_alone
 
 __all__ = [
     "ALONE",
     "Checkpoint",
     "Foreseen",
     "Format",
+    "OptimizerPolicy",
     "Written",
     "carry_file",
+    "carry_foreseen",
     "foresee",
     "open_checkpoint",
     "refuse_output",
+    "weights_alone",
     "whole_file",
 ]

@@ -5,26 +5,19 @@ Knows the order of the steps: check everything, write beside, rename. Does not k
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from suture._apply import demand_fit, source_misfits, target_misfits
-from suture._errors import PlanError
-from suture._files._atomic import refuse_output, refuse_too_large
-from suture._files._checkpoint import Arrays, Checkpoint, Format
-from suture._files._headers import byte_size
-from suture._files._made import Made
-from suture._files._record import Sign, plan_digest, record_in
+from suture._files._checkpoint import Checkpoint, Format
+from suture._files._foresee import Foreseen, OptimizerPolicy, State, foresee
+from suture._files._optimizers import Continued
+from suture._files._record import Sign
 from suture._files._sink import Progress, Sink, digesting
-from suture._files._writers import WRITERS, OptimizerPolicy, Output, weights_alone
-from suture._plan import Plan, TensorPlan
-from suture._plan_check import check, source_tensors
-from suture._wrappers import counters, plain_names
-
-State = Mapping[str, Any]
+from suture._files._writers import WRITERS, Output, weights_alone
+from suture._plan import Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +33,7 @@ class Written:
         source: SHA-256 of the source's file; of several files, that of their digests in hex, one a
             line, in order of their names.
         left_out: what lay in the source and is not in the new one.
+        optimizers: what became of the states of optimizers that were carried.
     """
 
     path: Path
@@ -49,6 +43,7 @@ class Written:
     plan: str
     source: str
     left_out: tuple[str, ...] = ()
+    optimizers: tuple[Continued, ...] = ()
 
 
 def carry_file(
@@ -60,7 +55,7 @@ def carry_file(
     format: Format | None = None,
     config: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
-    optimizer: OptimizerPolicy = "refuse",
+    optimizer: OptimizerPolicy = "carry",
     force: bool = False,
     allow_nan: bool = False,
     progress: Progress | None = None,
@@ -81,9 +76,10 @@ def carry_file(
             `{"config.json": ...}`.
         settings: what takes the place of an agent's settings, by name: its `observation_space` and
             `action_space`, and its `policy_kwargs` where the policy is made otherwise now.
-        optimizer: what becomes of the state of optimizers in the file: `"refuse"` it, `"reset"` it,
-            so that the new file has none, or a function from the keypath and the state dict of
-            an old one to a new one.
+        optimizer: what becomes of the states of optimizers in the file: `"carry"` them as
+            `transfer_optimizer` does, where it is certain which parameters each holds; `"refuse"`
+            them; `"reset"` them, so that the new file has none; or a function from the keypath and
+            the state dict of an old one to a new one.
         force: overwrite what is there.
         allow_nan: write entries that are not numbers, too.
         progress: is called with the bytes of weights that are written, and will be.
@@ -95,13 +91,14 @@ def carry_file(
         PlanError: the plan is not whole, was not made for these weights, or made `old` already.
         FileError: `new_path` must not or cannot be written, or there are entries that are no
             numbers. Nothing is left of the new file then.
+        OptimizerError: states of optimizers are to be carried, and how is not certain.
 
     Example:
         >>> import tempfile
         >>> import numpy as np
         >>> from safetensors.numpy import load_file, save_file
         >>> from suture._files import open_checkpoint
-        >>> from suture._plan import Block, Sum, Tensor, Term, Value
+        >>> from suture._plan import Block, Sum, Tensor, TensorPlan, Term, Value
         >>> rows = Block((((0, 2),),), Sum((Term("bias", (((0, 2),),)),)))
         >>> more = Block((((2, 3),),), Value(0.0))
         >>> paired = Tensor("bias", (3,), "f32"), Tensor("bias", (2,), "f32")
@@ -113,119 +110,31 @@ def carry_file(
         ...     load_file(new)
         {'bias': array([1., 1., 0.], dtype=float32)}
     """
-    path, kind = Path(new_path), format or old.format
-    given = old if kind == old.format else weights_alone(old, kind)
-    ready = foresee(plan, given, path, fresh=fresh, force=force)
-    sink = Sink(ready.size, progress)
-    made, copies, digest = ready.made, ready.copies, ready.plan
-    with digesting(old.files) as source:
-        sign = Sign(given.metadata, digest, source)
-        told = config or {}, settings or {}, optimizer, allow_nan
-        out = Output(path, made, copies, sign, sink, *told)
-        gone = WRITERS[kind](given, out)
-        if given is not old:
-            gone += (*old.copies, *(name for name, _ in old.others))
-        return Written(path, kind, len(made), sink.total, digest, source.result(), gone)
+    given = old if format in (None, old.format) else weights_alone(old, format)
+    path = Path(new_path)
+    ready = foresee(plan, given, path, fresh=fresh, optimizer=optimizer, force=force)
+    told: dict[str, Any] = {"config": config, "settings": settings, "allow_nan": allow_nan}
+    return carry_foreseen(ready, **told, progress=progress)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Foreseen:
-    """What carrying would write.
-
-    Attributes:
-        made: the new weights.
-        copies: keypath -> the same of each copy of the weights.
-        size: bytes of all of them.
-        plan: the digest of the plan.
-    """
-
-    made: Sequence[Made]
-    copies: Mapping[str, Sequence[Made]]
-    size: int
-    plan: str
-
-
-def foresee(
-    plan: Plan,
-    old: Checkpoint,
-    new_path: Path,
+def carry_foreseen(
+    ready: Foreseen,
     *,
-    fresh: Checkpoint | State | None = None,
-    force: bool = False,
-) -> Foreseen:
-    """Make every check that can be made before the first byte is written.
+    config: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
+    allow_nan: bool = False,
+    progress: Progress | None = None,
+) -> Written:
+    """Write what was foreseen; see `carry_file`.
 
     Raises:
-        PlanError: as `carry_file`.
-        FileError: as `carry_file`, but for entries that are no numbers.
+        FileError: as `carry_file`.
     """
-    check(plan)
-    refuse_output(new_path, (old.path, *old.files), force)
-    digest = plan_digest(plan)
-    _refuse_again(old, digest)
-    state = fresh.arrays if isinstance(fresh, Checkpoint) else fresh or {}
-    made = _made(plan, old.arrays, state)
-    copies = {at: _made(plan, each, state) for at, each in _copies(plan, old).items()}
-    every = [each for one in (made, *copies.values()) for each in one]
-    size = sum(byte_size(each.tensor) for each in every)
-    refuse_too_large(new_path, size)
-    return Foreseen(made, copies, size, digest)
-
-
-def _copies(plan: Plan, old: Checkpoint) -> dict[str, Arrays]:
-    """Find the copies of the weights among what else has names: those with names that are read."""
-    known = source_tensors(plan)
-    return {
-        at: arrays
-        for at, arrays in old.copies.items()
-        if not known.keys().isdisjoint(plain_names(arrays, known).values())
-    }
-
-
-def _refuse_again(old: Checkpoint, digest: str) -> None:
-    record = record_in(old.metadata)
-    if record is not None and record.plan == digest:
-        facts = [("plan", digest[:12]), ("source", record.source[:12])]
-        hint = "give the weights that the plan was made for"
-        raise PlanError(f"{old.path} was made by this plan already.", facts, hint)
-
-
-def _made(plan: Plan, arrays: Arrays, state: State) -> list[Made]:
-    """Check that a plan fits both sides, and say what it makes of which arrays.
-
-    Raises:
-        PlanError: with everything that does not fit.
-    """
-    known = source_tensors(plan)
-    counted = counters(arrays, known)
-    given = plain_names([name for name in arrays if name not in counted], known)
-    sources = {plain: arrays[name] for name, plain in given.items()}
-    initial = _plainly(state, [tensor.target.name for tensor in plan.tensors])
-    kept = [tensor.target.name for tensor in plan.tensors if tensor.keeps_own]
-    demand_fit(source_misfits(plan, sources), target_misfits(plan, initial, kept))
-    before = _wrapper(given)
-    return [
-        Made(
-            replace(tensor.target, name=before + tensor.target.name),
-            tuple(before + name for name in _names(tensor)),
-            tensor,
-            sources,
-            next((initial[name] for name in _names(tensor) if name in initial), None),
-        )
-        for tensor in plan.tensors
-    ]
-
-
-def _plainly(state: State, known: Collection[str]) -> dict[str, Any]:
-    return {plain: state[name] for name, plain in plain_names(state, known).items()}
-
-
-def _names(tensor: TensorPlan) -> tuple[str, ...]:
-    return (tensor.target.name, *tensor.tied)
-
-
-def _wrapper(given: Mapping[str, str]) -> str:
-    """Find what stands before all names of a file, to put it before the new ones."""
-    name, plain = next(iter(given.items()), ("", ""))
-    before = name.removesuffix(plain)
-    return before if all(name == before + plain for name, plain in given.items()) else ""
+    old, made = ready.old, ready.made
+    sink = Sink(ready.size, progress)
+    with digesting(old.files) as source:
+        sign = Sign(old.metadata, ready.plan, source)
+        told = config or {}, settings or {}, ready.decided, allow_nan
+        gone = WRITERS[old.format](old, Output(ready.path, made, ready.copies, sign, sink, *told))
+        done = ready.plan, source.result(), (*gone, *old.left), ready.continued
+        return Written(ready.path, old.format, len(made), sink.total, *done)

@@ -43,7 +43,9 @@ class Checkpoint:
         files: all files that the weights are read from.
         others: what else is in there, as (name, what it is) pairs.
         copies: other arrays of the same names, such as averages: keypath -> name -> array.
+        optimizers: states of optimizers that can be carried: keypath -> state dict.
         content: what its format needs to write another such file.
+        left: what else lies in the file and is not to be written.
     """
 
     path: Path
@@ -54,7 +56,9 @@ class Checkpoint:
     files: tuple[Path, ...]
     others: tuple[tuple[str, str], ...] = ()
     copies: Mapping[str, Arrays] = field(default_factory=dict)
+    optimizers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     content: Any = field(default=None, repr=False)
+    left: tuple[str, ...] = ()
 
 
 def described(arrays: Arrays) -> dict[str, Tensor]:

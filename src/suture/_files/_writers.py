@@ -34,7 +34,8 @@ from suture._files._zips import sealed
 Carrier = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 """Makes of the keypath and the state dict of an old optimizer that of the new one."""
 
-OptimizerPolicy = Literal["refuse", "reset"] | Carrier
+Decided = Literal["refuse", "reset"] | Carrier
+"""What becomes of the states of optimizers in a file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,7 +61,7 @@ class Output:
     sink: Sink
     config: Mapping[str, str]
     settings: Mapping[str, Any]
-    optimizer: OptimizerPolicy
+    optimizer: Decided
     allow_nan: bool
 
     def demand_numbers(self) -> None:
@@ -113,7 +114,10 @@ def weights_alone(old: Checkpoint, kind: Format) -> Checkpoint:
     if kind not in ALONE:
         facts = [("formats", ", ".join(ALONE))]
         raise FileError(f"A {kind} file is more than weights: none is made of others.", facts)
-    return replace(old, metadata={**ALONE[kind], **old.metadata}, copies={}, content=None)
+    left = *old.copies, *(name for name, _ in old.others)
+    alone: dict[str, Any] = {"copies": {}, "others": (), "optimizers": {}, "content": None}
+    metadata = {**ALONE[kind], **old.metadata}
+    return replace(old, format=kind, metadata=metadata, left=left, **alone)
 
 
 def _write_torch(old: Checkpoint, out: Output) -> tuple[str, ...]:

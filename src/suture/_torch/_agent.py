@@ -27,7 +27,7 @@ from suture._errors import FileError
 from suture._files._checkpoint import Checkpoint, described
 from suture._files._made import Made
 from suture._files._sink import Sink
-from suture._files._writers import OptimizerPolicy, Output
+from suture._files._writers import Decided, Output
 from suture._files._zips import BROKEN, comment, members
 from suture._torch._arrays import TORCH, tensor_of
 
@@ -76,6 +76,7 @@ def open_agent(path: Path) -> Checkpoint:
     content = Agent(data, policy, trained)
     return Checkpoint(
         *(path, "stable-baselines3", described(arrays), arrays, metadata, (path,), others),
+        optimizers={_keypath(name): state for name, state in trained.items()},
         content=content,
     )
 
@@ -106,7 +107,7 @@ def refuse_agent(old: Checkpoint, out: Output) -> None:
         raise FileError(f"{old.path} is an agent: the new one needs its spaces.", missing, hint)
     trained = [("optimizer", name) for name in old.content.optimizers]
     if trained and out.optimizer == "refuse":
-        hint = "carry them with their models, or begin them anew: --reset-optimizer"
+        hint = "carry them, or begin them anew: --reset-optimizer"
         sentence = f"{old.path} holds the state of optimizers of the old weights."
         raise FileError(sentence, trained, hint)
     same = all(m.plan.source for m in out.made) and len(old.tensors) == sum(
@@ -163,10 +164,14 @@ def _tensor(made: Made, sink: Sink) -> torch.Tensor:
     return tensor_of(entries.reshape(made.tensor.shape))
 
 
-def _optimizer(name: str, state: Mapping[str, Any], policy: OptimizerPolicy) -> Mapping[str, Any]:
+def _optimizer(name: str, state: Mapping[str, Any], policy: Decided) -> Mapping[str, Any]:
     if callable(policy):
-        return policy(name.removesuffix(".pth"), state)
+        return policy(_keypath(name), state)
     return {**state, "state": {}}  # an agent is not loaded without one
+
+
+def _keypath(name: str) -> str:
+    return name.removesuffix(".pth")
 
 
 def _saved(value: object) -> bytes:

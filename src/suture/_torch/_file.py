@@ -21,7 +21,7 @@ from suture._errors import FileError
 from suture._files._checkpoint import Arrays, Checkpoint, Format, described
 from suture._files._made import Made
 from suture._files._sink import Sink, write_all
-from suture._files._writers import OptimizerPolicy
+from suture._files._writers import Decided
 from suture._files._zips import BROKEN, members, numbered
 from suture._torch._arrays import DTYPES_OF_TORCH, TORCH, name_of
 from suture._wrappers import counters
@@ -87,6 +87,7 @@ def open_torch(path: Path, weights: str | None) -> Checkpoint:
         (path,),
         tuple(_others(whole, found.values())),
         {name: _arrays(_at(whole, keys)) for name, keys in copies.items()},
+        {spelled(keys): _at(whole, keys) for keys in optimizers(whole)},
         Nested(whole, found[main], copies),
     )
 
@@ -258,9 +259,7 @@ def write_torch(
     return [name for name, _, _ in places]
 
 
-def without_optimizers(
-    path: Path, nested: Nested, policy: OptimizerPolicy
-) -> tuple[Changes, list[str]]:
+def without_optimizers(path: Path, nested: Nested, policy: Decided) -> tuple[Changes, list[str]]:
     """Decide what takes the place of the states of optimizers, and name those that are left out.
 
     Raises:
@@ -269,7 +268,7 @@ def without_optimizers(
     found = optimizers(nested.whole)
     if found and policy == "refuse":
         facts = [("optimizer", spelled(keys)) for keys in found]
-        hint = "carry them with their models, or leave them out: --reset-optimizer"
+        hint = "carry them, or leave them out: --reset-optimizer"
         raise FileError(f"{path} holds the state of optimizers of the old weights.", facts, hint)
     if callable(policy):
         return {keys: policy(spelled(keys), _at(nested.whole, keys)) for keys in found}, []

@@ -1,0 +1,157 @@
+"""Foreseeing: every check of carrying that can be made before the first byte is written.
+
+Knows what would be written. Does not know formats, and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from suture._apply import demand_fit, source_misfits, target_misfits
+from suture._errors import PlanError
+from suture._files._atomic import refuse_output, refuse_too_large
+from suture._files._checkpoint import Arrays, Checkpoint
+from suture._files._headers import byte_size
+from suture._files._made import Made
+from suture._files._optimizers import Continued, carried_optimizers, continued
+from suture._files._orders import target_order
+from suture._files._record import plan_digest, record_in
+from suture._files._writers import Decided
+from suture._followed import OptimizerReport
+from suture._plan import Plan, TensorPlan
+from suture._plan_check import check, source_tensors
+from suture._wrappers import counters, plain_names, wrapper
+
+State = Mapping[str, Any]
+OptimizerPolicy = Literal["carry"] | Decided
+"""What becomes of the states of optimizers; see `carry_file`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Foreseen:
+    """What carrying would write.
+
+    Attributes:
+        old: the trained weights.
+        path: the file or folder to write.
+        made: the new weights.
+        copies: keypath -> the same of each copy of the weights.
+        size: bytes of all of them.
+        plan: the digest of the plan.
+        optimizers: keypath -> what is carried of the state of an optimizer.
+        decided: what writers do with those states.
+    """
+
+    old: Checkpoint
+    path: Path
+    made: Sequence[Made]
+    copies: Mapping[str, Sequence[Made]]
+    size: int
+    plan: str
+    optimizers: Mapping[str, OptimizerReport]
+    decided: Decided
+
+    @property
+    def continued(self) -> tuple[Continued, ...]:
+        """What is carried of the states of optimizers, in short."""
+        return tuple(continued(at, report) for at, report in self.optimizers.items())
+
+
+def foresee(
+    plan: Plan,
+    old: Checkpoint,
+    new_path: Path,
+    *,
+    fresh: Checkpoint | State | None = None,
+    optimizer: OptimizerPolicy = "carry",
+    force: bool = False,
+) -> Foreseen:
+    """Make every check that can be made before the first byte is written.
+
+    Raises:
+        PlanError: as `carry_file`.
+        OptimizerError: as `carry_file`.
+        FileError: as `carry_file`, but for entries that are no numbers.
+    """
+    check(plan)
+    refuse_output(new_path, (old.path, *old.files), force)
+    digest = plan_digest(plan)
+    _refuse_again(old, digest)
+    state = fresh.arrays if isinstance(fresh, Checkpoint) else fresh or {}
+    order = target_order(plan, fresh)
+    whole = plan if order is None else replace(plan, tensors=_sorted(plan, order))
+    made = _made(whole, old.arrays, state)
+    copies = {at: _made(whole, each, state) for at, each in _copies(plan, old).items()}
+    every = [each for one in (made, *copies.values()) for each in one]
+    size = sum(byte_size(each.tensor) for each in every)
+    refuse_too_large(new_path, size)
+    optimizers = carried_optimizers(plan, old, order) if optimizer == "carry" else {}
+    decided = (lambda at, _: optimizers[at].state) if optimizer == "carry" else optimizer
+    return Foreseen(old, new_path, made, copies, size, digest, optimizers, decided)
+
+
+def _sorted(plan: Plan, order: Collection[str]) -> tuple[TensorPlan, ...]:
+    """Bring tensors into the model's order: a plan has unreached ones last.
+
+    What optimizers hold is found in a file by this order.
+    """
+    rank = {name: at for at, name in enumerate(order)}
+    first = [
+        min((rank[n] for n in _names(t) if n in rank), default=len(rank)) for t in plan.tensors
+    ]
+    return tuple(plan.tensors[at] for at in sorted(range(len(first)), key=first.__getitem__))
+
+
+def _copies(plan: Plan, old: Checkpoint) -> dict[str, Arrays]:
+    """Find the copies of the weights among what else has names: those with names that are read."""
+    known = source_tensors(plan)
+    return {
+        at: arrays
+        for at, arrays in old.copies.items()
+        if not known.keys().isdisjoint(plain_names(arrays, known).values())
+    }
+
+
+def _refuse_again(old: Checkpoint, digest: str) -> None:
+    record = record_in(old.metadata)
+    if record is not None and record.plan == digest:
+        facts = [("plan", digest[:12]), ("source", record.source[:12])]
+        hint = "give the weights that the plan was made for"
+        raise PlanError(f"{old.path} was made by this plan already.", facts, hint)
+
+
+def _made(plan: Plan, arrays: Arrays, state: State) -> list[Made]:
+    """Check that a plan fits both sides, and say what it makes of which arrays.
+
+    Raises:
+        PlanError: with everything that does not fit.
+    """
+    known = source_tensors(plan)
+    counted = counters(arrays, known)
+    given = plain_names([name for name in arrays if name not in counted], known)
+    sources = {plain: arrays[name] for name, plain in given.items()}
+    initial = _plainly(state, [tensor.target.name for tensor in plan.tensors])
+    kept = [tensor.target.name for tensor in plan.tensors if tensor.keeps_own]
+    demand_fit(source_misfits(plan, sources), target_misfits(plan, initial, kept))
+    before = wrapper(given)
+    return [
+        Made(
+            replace(tensor.target, name=before + tensor.target.name),
+            tuple(before + name for name in _names(tensor)),
+            tensor,
+            sources,
+            next((initial[name] for name in _names(tensor) if name in initial), None),
+        )
+        for tensor in plan.tensors
+    ]
+
+
+def _plainly(state: State, known: Collection[str]) -> dict[str, Any]:
+    return {plain: state[name] for name, plain in plain_names(state, known).items()}
+
+
+def _names(tensor: TensorPlan) -> tuple[str, ...]:
+    return (tensor.target.name, *tensor.tied)
