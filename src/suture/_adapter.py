@@ -21,6 +21,7 @@ from suture._held import Parameter
 from suture._masks import Masks
 from suture._repairs import Repairs
 from suture._subject import Subject
+from suture._uninterrupted import uninterrupted
 
 Arrays = Mapping[str, NDArray[Any]]
 State = Mapping[str, Any]
@@ -124,6 +125,7 @@ def seed(number: int) -> None:
             cast(Adapter, import_module(module)).seed(number)
 
 
+@uninterrupted()
 def trace(subject: Subject) -> Graph:
     """Run a model once on shapes alone and record what it does.
 

@@ -23,6 +23,7 @@ from scipy.sparse.csgraph import connected_components
 from suture._axes import Axes, Class, Picked, axes
 from suture._graph import Graph
 from suture._refine import refine
+from suture._uninterrupted import uninterrupted
 
 Column = NDArray[np.int64]
 """The units along one factor of a segment."""
@@ -72,6 +73,7 @@ class Units:
         return np.full(self.axes.sizes[atom], -1) if found is None else found
 
 
+@uninterrupted()
 def couple(graph: Graph) -> Units:
     """Find the units of a graph.
 

@@ -49,11 +49,13 @@ from suture._replicate import everywhere, replicated
 from suture._restated import Restated, placed, restated
 from suture._side import Side, sides
 from suture._starts import Start
+from suture._uninterrupted import uninterrupted
 from suture._values import INTEGERS
 
 COUNTED = frozenset({*INTEGERS, "bool"})
 
 
+@uninterrupted()
 def plan(
     source: Graph,
     target: Graph,
