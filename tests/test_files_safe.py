@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 from suture._errors import FileError, PlanError
 from suture._files import Format, carry_file, open_checkpoint
-from suture._files._atomic import whole_file
+from suture._files._atomic import refuse_output, whole_file
 from widened import ZEROS, State, layers, some, widened
 
 OLD = layers()
@@ -251,3 +251,22 @@ def test_a_process_that_is_killed_at_any_moment(tmp_path: Path) -> None:
     """The same, at moments all over the time that it takes."""
     moments = np.random.default_rng(3).uniform(0, 0.2, 40)
     kill_and_look(tmp_path, [float(moment) for moment in moments])
+
+
+def test_an_output_around_the_source(tmp_path: Path) -> None:
+    """A folder that holds what is read, or other folders, is never what is overwritten."""
+    inner = tmp_path / "models" / "old"
+    inner.mkdir(parents=True)
+    for path, told in ((inner.parent, "holds what would be read"), (tmp_path, "holds")):
+        with pytest.raises(FileError, match=told):
+            refuse_output(path, (inner,), force=True)
+    other = tmp_path / "elsewhere"
+    with pytest.raises(FileError, match="holds folders, which no checkpoint does"):
+        refuse_output(inner.parent, (other,), force=True)
+
+
+def test_a_new_file_is_nobody_s_program(tmp_path: Path) -> None:
+    """It is read and written, not run."""
+    with whole_file(tmp_path / "new") as part:
+        part.write_bytes(b"all")
+    assert (tmp_path / "new").stat().st_mode & 0o111 == 0

@@ -314,10 +314,11 @@ def test_a_run_that_goes_back() -> None:
     assert hooks(optimizer) == 0
 
 
-def test_steps_that_a_scaler_leaves_out() -> None:
+@pytest.mark.parametrize("fused", [False, True])
+def test_steps_that_a_scaler_leaves_out(*, fused: bool) -> None:
     """A step that is not made is not counted."""
     held = grown()
-    optimizer = torch.optim.SGD(held.model.parameters(), lr=0.1)
+    optimizer = torch.optim.SGD(held.model.parameters(), lr=0.1, fused=fused)
     warm = recovery.warm_up(held.plan, optimizer, held.model, Ramp(hold=2))
     scaler = torch.amp.GradScaler("cpu")
     for value in (float("inf"), 1.0):
@@ -326,24 +327,6 @@ def test_steps_that_a_scaler_leaves_out() -> None:
         scaler.step(optimizer)
         scaler.update()
     assert warm.state_dict() == {"step": 1}
-
-
-class Patient(torch.optim.Adam):
-    """An optimizer that adds to its parent's step."""
-
-    def step(self, closure: Any = None) -> Any:
-        return super().step(closure)
-
-
-def test_a_step_that_calls_its_parents() -> None:
-    """It is one step, although torch runs the hooks of both."""
-    held = grown()
-    torch.optim.Adam(held.model.parameters())
-    optimizer = Patient(held.model.parameters())
-    warm = recovery.warm_up(held.plan, optimizer, held.model, Ramp(hold=1, over=4))
-    step(held.model, optimizer, 0)
-    step(held.model, optimizer, 1)
-    assert warm.state_dict() == {"step": 2}
 
 
 def test_parameters_that_do_not_learn() -> None:

@@ -68,11 +68,18 @@ def steps(schedule: Any, count: int) -> list[list[tuple[float, float]]]:
 @pytest.mark.parametrize("way", ["object", "state"])
 @pytest.mark.parametrize("name", SCHEDULES)
 def test_a_schedule_goes_on(name: str, way: str) -> None:
-    """In a new optimizer it gives the rates that it would have given in the old one."""
+    """In a new optimizer it gives the rates that it would have given in the old one.
+
+    What goes by numbers that only the old optimizer has is refused without that.
+    """
     run = SCHEDULES[name](optimizer(4))
     steps(run, 5)
     new = SCHEDULES[name](optimizer(6))
     source = run if way == "object" else deepcopy(run.state_dict())
+    if way == "state" and name in ("one cycle", "averages"):
+        with pytest.raises(suture.TransferError, match="not in its state: give the scheduler"):
+            suture.transfer_schedule(source, new)
+        return
     told = suture.transfer_schedule(source, new)
     assert told is new
     rates = [[group["lr"] for group in each.optimizer.param_groups] for each in (run, new)]

@@ -60,6 +60,8 @@ def transfer_checkpoints(
         >>> transfer_checkpoints(plan, "league", "league-wide", new)  # doctest: +SKIP
     """
     old, new = Path(folder), Path(into)
+    if old.resolve() == new.resolve():
+        raise TransferError(f"{new} is what would be read.", hint="write to another folder")
     names = sorted(path.relative_to(old) for path in old.glob(pattern) if path.is_file())
     if not names:
         raise TransferError(f"There is no file {pattern} in {old}.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from dataclasses import dataclass
+from math import prod
 from pickle import UnpicklingError
 from typing import Any, cast
 
@@ -56,6 +57,9 @@ def _fill_array(bare: NDArray[Any], state: Any) -> None:
     """Fill an array once: whoever looks at its old memory would look at nothing."""
     if bare.shape != (0,) or not isinstance(state[2], np.dtype):
         raise UnpicklingError("an array is filled twice, or with what is no dtype")
+    # Numpy counts bytes and trusts the length of a list: it would read past the end of a short one.
+    if state[2].kind == "O" and (not isinstance(state[4], list) or len(state[4]) != prod(state[1])):
+        raise UnpicklingError("an array of objects has not as many as its shape says")
     bare.__setstate__(state)
 
 

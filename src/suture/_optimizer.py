@@ -6,6 +6,7 @@ slots follow (`_slots`, `_moments`), nor whose state is whose (`_held`).
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
@@ -92,7 +93,7 @@ def transfer_optimizer(
         raise _refusal(faults)
     report = following.report()
     if not isinstance(target_optimizer, Mapping):
-        adapter(target_optimizer).optimizer_load(target_optimizer, {**report.state})
+        adapter(target_optimizer).optimizer_load(target_optimizer, copy.deepcopy({**report.state}))
     return report
 
 

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from copy import deepcopy
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
 from suture._errors import TransferError
 from suture._laid_out import Fact
 
@@ -22,6 +24,9 @@ EACH = (
 
 WRITTEN = ("lr", "initial_lr", "max_lr", "min_lr", "max_momentum", "base_momentum", "swa_lr")
 """What schedulers keep in the param groups themselves; with `CYCLED` where momentum cycles."""
+
+ELSEWHERE = ("max_lr", "min_lr", "swa_lr")
+"""What of it a schedule goes by and its state does not hold."""
 
 CYCLED = ("momentum", "betas")
 
@@ -81,6 +86,7 @@ def transfer_schedule(source: Scheduler | Mapping[str, Any], target: Scheduler) 
     groups = target.optimizer.param_groups
     facts = [*_unlike(state, target.state_dict(), len(groups))]
     facts += _groups(source, len(groups))
+    facts += _elsewhere(source, groups)
     if facts:
         raise TransferError("The schedules differ.", facts, "make the new one like the run's")
     target.load_state_dict(deepcopy(state))
@@ -93,6 +99,12 @@ def _groups(source: object, count: int) -> Iterator[Fact]:
     if isinstance(source, Scheduler) and len(source.optimizer.param_groups) != count:
         theirs = len(source.optimizer.param_groups)
         yield "groups", f"the source's optimizer has {theirs}, the target's {count}"
+
+
+def _elsewhere(source: object, groups: Sequence[Mapping[str, Any]]) -> Iterator[Fact]:
+    if not isinstance(source, Scheduler):
+        for name in (name for name in ELSEWHERE if any(name in group for group in groups)):
+            yield name, "is in the source's optimizer, not in its state: give the scheduler"
 
 
 def _unlike(old: Mapping[str, Any], new: Mapping[str, Any], groups: int) -> Iterator[Fact]:
@@ -125,7 +137,7 @@ def _write(group: MutableMapping[str, Any], options: Mapping[str, Any]) -> None:
     """Write options into a group; a tensor stays the one that a captured graph knows."""
     for name, value in options.items():
         match group.get(name):
-            case None | int() | float() | tuple():
+            case None | int() | float() | tuple() | np.generic():
                 group[name] = deepcopy(value)
             case tensor:
                 tensor.fill_(value)

@@ -11,6 +11,7 @@ from typing import Any
 from suture._following import Following, is_number, shape_of
 from suture._held import Fact
 from suture._plan import Sum
+from suture._schedule import WRITTEN
 from suture._slots import REFUSED, Slot, slot_of
 
 RESERVED = ("params", "param_names")
@@ -32,6 +33,7 @@ def unfollowed(following: Following) -> list[Fact]:
         _counters,
         _unheld,
         _options,
+        _progress,
     )
     return [fact for check in checks for fact in check(following)]
 
@@ -206,7 +208,8 @@ def _options(following: Following) -> Iterator[Fact]:
     for option in following.options:
         for number, group in enumerate(following.new.given.groups):
             theirs = following.groups_of(group)
-            if option in RESERVED or option not in group:
+            begun = option in group or (theirs and all(option in each for each in theirs))
+            if option in RESERVED or not begun:
                 yield "options", f"{option!r} is no option of the target's group {number}"
             elif any(option not in each for each in theirs):
                 yield "options", f"{option!r} is no option of the source's groups"
@@ -216,6 +219,18 @@ def _options(following: Following) -> Iterator[Fact]:
                     "options",
                     (f"the target's group {number} comes from groups with {option} {values}"),
                 )
+
+
+def _progress(following: Following) -> Iterator[Fact]:
+    """Say what an optimizer counts in its groups: its slots would go on, and that begin anew."""
+    classes = [following.classes(side)[:1] for side in (following.old, following.new)]
+    if classes[0] != classes[1]:
+        return
+    begun = {*RESERVED, *WRITTEN, *following.options}
+    begun |= {option for group in following.new.given.groups for option in group}
+    held = {o: v for group in following.old.given.groups for o, v in group.items()}
+    for option in sorted(held.keys() - begun):
+        yield "source", f"has {option} in its groups, the target has none: options=({option!r},)"
 
 
 def _same(one: Any, other: Any) -> bool:

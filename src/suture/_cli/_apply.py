@@ -99,7 +99,7 @@ def apply(
         begun = _begun(plan, fresh, target, number or 0)
         _refuse_to_invent(plan, begun)
         _refuse_without_spaces(held, form, begun)
-        given = held if form == held.format else weights_alone(held, form)
+        given = held if kind is None else weights_alone(held, form)
         beside: OptimizerPolicy = "reset" if reset_optimizer else "carry"
         ready = foresee(plan, given, output, fresh=begun.weights, optimizer=beside, force=force)
         size = f"{len(ready.made)} tensors, {ready.size:,} bytes"
@@ -148,7 +148,7 @@ def _format(kind: str | None, held: Checkpoint) -> Format:
 def _begun(plan: Plan, fresh: Path | None, target: str | None, number: int) -> _Begun:
     """Find the target as it was initialised, if it is said where."""
     if fresh is not None:
-        beside = fresh / "config.json"
+        beside = (fresh if fresh.is_dir() else fresh.parent) / "config.json"
         texts = {"config.json": beside.read_text(encoding="utf-8")} if beside.is_file() else {}
         return _Begun(open_checkpoint(fresh), texts)
     if target is None:

@@ -117,7 +117,13 @@ Fitting = Annotated[
 ]
 Seed = Annotated[
     int | None,
-    typer.Option("--seed", metavar="N", help="With --target: what it is initialised from, or 0."),
+    typer.Option(
+        "--seed",
+        metavar="N",
+        min=0,
+        max=2**32 - 1,
+        help="With --target: what it is initialised from, or 0.",
+    ),
 ]
 DryRun = Annotated[
     bool,

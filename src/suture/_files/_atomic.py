@@ -34,8 +34,13 @@ def refuse_output(path: Path, sources: Iterable[Path], force: bool) -> None:
     """
     if path.exists() and any(one.exists() and path.samefile(one) for one in sources):
         raise FileError(f"{path} is what would be read.", hint="write to another place")
+    if any(path.resolve() in one.resolve().parents for one in sources):
+        raise FileError(f"{path} holds what would be read.", hint="write to another place")
     if path.exists() and not force:
         raise FileError(f"{path} exists already.", hint="give --force to overwrite it")
+    if path.is_dir() and any(each.is_dir() for each in path.iterdir()):
+        hint = "write to another place, or take them away"
+        raise FileError(f"{path} holds folders, which no checkpoint does.", hint=hint)
     if not path.parent.is_dir():
         raise FileError(f"There is no folder {str(path.parent)!r} to write {path.name} into.")
 
@@ -115,7 +120,7 @@ def _alone(part: Path, flags: int) -> Iterator[None]:
     Raises:
         FileError: another run does.
     """
-    number = os.open(part, flags)
+    number = os.open(part, flags, 0o666)
     try:
         if not _locked(number) or not os.path.samestat(os.fstat(number), part.stat()):
             raise FileError(f"Another run is writing {part.name} now.", hint="wait until it ends")

@@ -110,7 +110,7 @@ def carry_file(
         ...     load_file(new)
         {'bias': array([1., 1., 0.], dtype=float32)}
     """
-    given = old if format in (None, old.format) else weights_alone(old, format)
+    given = old if format is None else weights_alone(old, format)
     path = Path(new_path)
     ready = foresee(plan, given, path, fresh=fresh, optimizer=optimizer, force=force)
     told: dict[str, Any] = {"config": config, "settings": settings, "allow_nan": allow_nan}

@@ -94,6 +94,8 @@ def _index(path: Path) -> dict[str, Any]:
     weights = said.get("weight_map") if isinstance(said, dict) else None
     if not isinstance(weights, dict) or not weights:
         raise FileError(f"{path} names no weights.", hint="it lacks a weight_map")
+    if not isinstance(said.get("metadata", {}), dict):
+        raise FileError(f"{path} is no index.", hint="its metadata is no object")
     strays = [
         (str(name)[:80], f"lies in {str(where)[:80]!r}, which is no file of this folder")
         for name, where in weights.items()
@@ -131,6 +133,7 @@ def _demand_agreement(
 STALE = re.compile(
     r"(pytorch_model|model|adapter_model|consolidated).*\.(bin|safetensors|pth)(\.index\.json)?"
     r"|.*\.safetensors(\.index\.json)?|tf_model.*\.h5|flax_model.*\.msgpack|.*\.gguf"
+    r"|optimizer\..*|.*\.onnx"
 )
 """Names of files that hold the old weights in another form: nothing carries these over."""
 

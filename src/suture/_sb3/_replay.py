@@ -253,13 +253,17 @@ def _beyond(carried: NDArray[Any], space: Any) -> Iterator[Fact]:
 
 def _bounds(plan: Plan, name: str, before: Any, after: Any) -> Iterator[Fact]:
     """Say of which actions the buffer's numbers, between -1 and 1, mean something else now."""
+    placed = placement_of(plan, name)
+    named = {label.target: label.name for label in placed.labels if label.dim >= 0}
+    ours = (run for run in placed.dims[-1] if placed.dims)
+    pairs = [(run.source + at, run.target + at) for run in ours for at in range(run.length)]
     for side in ("low", "high"):
         old, new = getattr(before, side), getattr(after, side)
-        for label in placement_of(plan, name).labels:
-            if label.dim >= 0 and label.source is not None and label.target is not None:
-                was, now = float(old[label.source]), float(new[label.target])
-                if was != now:
-                    yield label.name, f"its {side} was {was:g} and is {now:g}: numbers mean others"
+        for there, here in pairs:
+            was, now = float(old[there]), float(new[here])
+            if was != now:
+                told = f"its {side} was {was:g} and is {now:g}: numbers mean others"
+                yield named.get(here, f"{name} at {here}"), told
 
 
 def _changed(before: object, after: object, name: str | None) -> str:

@@ -5,10 +5,13 @@ Knows optimizers' hooks, and how far a run has come. Does not know what happens.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import FrameType
 from typing import Any
 
+from torch import Tensor
 from torch.optim import Optimizer
 from torch.utils.hooks import RemovableHandle
 
@@ -36,7 +39,7 @@ class Course:
     before: Act = _nothing
     after: Act = _nothing
     step: int = 0
-    _pending: bool = False
+    _inside: list[FrameType] = field(default_factory=list)
     _handles: list[RemovableHandle] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -64,7 +67,8 @@ class Course:
     def at(self, step: int) -> None:
         """Go on from another step."""
         self.remove()
-        self.step, self._pending = step, False
+        self.step = step
+        self._inside.clear()
         self._follow()
 
     def _follow(self) -> None:
@@ -74,19 +78,41 @@ class Course:
             self._handles += [after, before]
 
     def _step_comes(self, *_: object) -> None:
-        self._pending = True
-        self.before(self.share)
+        # A step that calls its parent's step comes here once for each; only the outermost is a
+        # step. One that raised left without a word, so what is no longer running is forgotten.
+        calling = sys._getframe(1)
+        self._inside = [each for each in self._inside if each in _callers(calling)]
+        self._inside.append(calling)
+        if len(self._inside) == 1 and not self._left_out():
+            self.before(self.share)
 
     def _step_made(self, *_: object) -> None:
-        # A step that calls its parent's step comes here twice; and the last hook stays, empty:
-        # torch walks through the hooks after a step, and none of them may be removed then.
-        if not self._pending:
+        # The last hook stays, empty: torch walks through the hooks after a step, and none of them
+        # may be removed then.
+        if not self._inside or self._inside[0] is not sys._getframe(1):
             return
-        self._pending = False
+        self._inside.clear()
+        if self._left_out():
+            return
         self.after(self.share)
         self.step += 1
         if self.done:
             self._handles.pop().remove()
+
+    def _left_out(self) -> bool:
+        """Whether a `GradScaler` has the optimizer's kernel leave this step out."""
+        found = vars(self.optimizer).get("found_inf")
+        return isinstance(found, Tensor) and bool(found.item())
+
+
+def _callers(frame: FrameType) -> set[FrameType]:
+    """List what is running above a call."""
+    found: set[FrameType] = set()
+    above = frame.f_back
+    while above is not None:
+        found.add(above)
+        above = above.f_back
+    return found
 
 
 def step_of(state: Mapping[str, Any]) -> int:
