@@ -125,10 +125,12 @@ def test_a_dry_run_checks_everything_and_writes_nothing(trained: Suture) -> None
     assert files() == before
 
 
-def test_what_was_written_as_json(trained: Suture) -> None:
-    """Stdout is one JSON document."""
-    read = json.loads(applied(trained, "--target", "models.py:new", "--json")[1])
+@pytest.mark.parametrize("words", [(), ("--dry-run",)])
+def test_what_was_written_as_json(trained: Suture, words: tuple[str, ...]) -> None:
+    """Stdout is one JSON document, of a dry run too."""
+    read = json.loads(applied(trained, "--target", "models.py:new", "--json", *words)[1])
     assert (read["format"], read["kind"], read["bytes"]) == ("suture-written", "safetensors", 104)
+    assert read["written"] == (not words) == Path("new.safetensors").exists()
 
 
 @pytest.mark.parametrize("words", [(), ("--dry-run",)])

@@ -41,6 +41,7 @@ from suture._errors import FileError, PlanError
 from suture._files import (
     ALONE,
     Checkpoint,
+    Foreseen,
     Format,
     OptimizerPolicy,
     Written,
@@ -119,7 +120,10 @@ def apply(
                         progress=progress,
                     )
     if written is None:
-        OUT.print(f"Would write {said}")
+        if as_json:
+            typer.echo(_foreseen(ready, output, form))
+        else:
+            OUT.print(f"Would write {said}")
         return
     if as_json:
         typer.echo(_json(written))
@@ -225,10 +229,26 @@ def _screen(written: Written) -> str:
     return "\n".join(lines)
 
 
+def _foreseen(ready: Foreseen, output: Path, form: Format) -> str:
+    """Say as JSON what would be written."""
+    document = {
+        "format": "suture-written",
+        "version": 1,
+        "written": False,
+        "path": str(output),
+        "kind": form,
+        "tensors": len(ready.made),
+        "bytes": ready.size,
+        "optimizers": [asdict(one) for one in ready.continued],
+    }
+    return json.dumps(document)
+
+
 def _json(written: Written) -> str:
     document = {
         "format": "suture-written",
         "version": 1,
+        "written": True,
         "path": str(written.path),
         "kind": written.format,
         "tensors": written.tensors,

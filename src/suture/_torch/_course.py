@@ -81,7 +81,8 @@ class Course:
         # A step that calls its parent's step comes here once for each; only the outermost is a
         # step. One that raised left without a word, so what is no longer running is forgotten.
         calling = sys._getframe(1)
-        self._inside = [each for each in self._inside if each in _callers(calling)]
+        running = _callers(calling)
+        self._inside = [each for each in self._inside if each in running]
         self._inside.append(calling)
         if len(self._inside) == 1 and not self._left_out():
             self.before(self.share)
