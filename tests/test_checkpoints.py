@@ -91,6 +91,16 @@ def test_files_in_the_way(league: Path, tmp_path: Path) -> None:
     assert first[1].read_bytes() == kept  # nothing of these weights begins as its own
 
 
+def test_the_folder_that_is_read(league: Path) -> None:
+    """The old opponents are not written over, even if that is asked for."""
+    before = {path.name: path.read_bytes() for path in league.iterdir()}
+    with pytest.raises(TransferError) as raised:
+        suture.transfer_checkpoints(plan(), league, league / "." / "", WIDE, overwrite=True)
+    assert raised.value.sentence == f"{league} is what would be read."
+    assert raised.value.hint == "write to another folder"
+    assert {path.name: path.read_bytes() for path in league.iterdir()} == before
+
+
 def test_all_files_that_do_not_fit(league: Path, tmp_path: Path) -> None:
     """One error for all of them, and nothing is written, not even what would have fitted."""
     torch.save(net(NEW, 4).state_dict(), league / "a_wide.pt")

@@ -55,6 +55,19 @@ def test_options_that_are_none() -> None:
     )
 
 
+def test_a_report_and_the_optimizer_share_nothing() -> None:
+    """Steps that follow do not change what the report says was carried."""
+    old, new = pair()
+    before, after = Adam(old.model.parameters()), Adam(new.model.parameters())
+    train(old.model, before)
+    report = suture.transfer_optimizer(planned(old, new), before, after, old, new)
+    kept = copy.deepcopy({**report.state})
+    train(new.model, after)
+    assert int(after.state[new.model.into.weight]["step"]) > int(kept["state"][0]["step"])
+    for number, slots in kept["state"].items():
+        same(report.state["state"][number], slots)
+
+
 def test_half_precision() -> None:
     """Slots get the parameter's dtype as torch loads them, step counts stay what they are."""
     old, new = pair()

@@ -61,6 +61,17 @@ def test_all_that_is_wrong_at_once() -> None:
     assert after.state_dict() == untouched
 
 
+def test_counters_that_only_the_old_groups_have() -> None:
+    """What an optimizer counts in its groups would begin anew beside slots that go on."""
+    old, new = pair()
+    before, after = both(old, new)
+    before.param_groups[0]["k"] = 17
+    plan = planned(old, new)
+    assert refused(plan, before, after, old, new, options=("lr",)) == (
+        "source: has k in its groups, the target has none: options=('k',)"
+    )
+
+
 def test_a_whole_error() -> None:
     """A sentence, the facts, and a hint."""
     old, new = pair()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from stable_baselines3.common.buffers import NStepReplayBuffer, ReplayBuffer
+from torch import nn
 
 import suture
 from refusals import error, refused
@@ -27,7 +30,7 @@ from stored import (
     filled,
     network,
 )
-from suture import TransferError, UnpickleError
+from suture import Subject, TransferError, UnpickleError
 
 
 def test_all_that_does_not_fit_at_once() -> None:
@@ -130,6 +133,23 @@ def test_actions_that_reach_further_now() -> None:
         suture.transfer_replay_buffer(PLAN, *pair, actions="output", fresh=known)
     text = "its low was -1 and is -2: numbers mean others"
     assert raised.value.facts == (("output.left", text),)
+
+
+def test_actions_without_names_that_reach_further_now() -> None:
+    """Where an output has no names, it is said by position which action it is."""
+
+    def traced(features: Sequence[str]) -> suture.Graph:
+        schema = suture.Schema(inputs={"obs": features})
+        example = (torch.zeros(5, len(features)),)
+        model = nn.Linear(len(features), 2)
+        return suture.trace(Subject(model, example, schema=schema, call=lambda m, obs: m(obs)))
+
+    plan = suture.plan(traced(OLD), traced(NEW))
+    pair = buffer(3, continuous(PUSHES, [-1, -1])), buffer(4, continuous(PUSHES, [-1, -2]))
+    with pytest.warns(UserWarning, match="by position"), pytest.raises(TransferError) as raised:
+        suture.transfer_replay_buffer(plan, *pair, actions="output", fresh={"obs.wind": 0.0})
+    text = "its low was -1 and is -2: numbers mean others"
+    assert raised.value.facts == (("output at 1", text),)
 
 
 def test_a_buffer_of_another_width() -> None:

@@ -74,10 +74,7 @@ def carry(
         array([[ 2., -1.,  1.],
                [ 4., -1.,  3.]])
     """
-    checked = check(plan, name, np.asarray(array), spoken(name, fresh), rescaled or {})
-    new = np.empty(checked.shape, checked.array.dtype)
-    checked.write(new)
-    return new
+    return check(plan, name, np.asarray(array), spoken(name, fresh), rescaled or {}).written()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +95,12 @@ class Checked:
         """Write it along the target's entries."""
         self.found.write(self.array, new, self.values)
         self.found.restate(new, self.said)
+
+    def written(self) -> Array:
+        """Write it into an array of its own."""
+        new = np.empty(self.shape, self.array.dtype)
+        self.write(new)
+        return new
 
 
 def check(

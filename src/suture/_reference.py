@@ -15,12 +15,13 @@ from importlib.machinery import PathFinder
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from suture._errors import SutureError, near_miss
 from suture._schema import Schema
 from suture._subject import Subject
 
+Kind = TypeVar("Kind")
 FORM = "write path/to/file.py:function or package.module:function"
 
 
@@ -49,13 +50,7 @@ def load(reference: str) -> Subject:
         <BLANKLINE>
         hint: write path/to/file.py:function or package.module:function
     """
-    found = _called(reference)
-    if not isinstance(found, Subject):
-        raise LoadError(
-            f"{reference!r} returned {type(found).__name__}, not Subject.",
-            hint="return suture.Subject(model, args)",
-        )
-    return found
+    return _returned(reference, Subject, "return suture.Subject(model, args)")
 
 
 def load_schema(reference: str) -> Schema:
@@ -64,12 +59,15 @@ def load_schema(reference: str) -> Schema:
     Raises:
         LoadError: as `load`, where it does not return a `Schema`.
     """
+    return _returned(reference, Schema, "return suture.Schema(inputs={...}, outputs={...})")
+
+
+def _returned(reference: str, kind: type[Kind], hint: str) -> Kind:
+    """Call the function that a reference names, for what it should return."""
     found = _called(reference)
-    if not isinstance(found, Schema):
-        raise LoadError(
-            f"{reference!r} returned {type(found).__name__}, not Schema.",
-            hint="return suture.Schema(inputs={...}, outputs={...})",
-        )
+    if not isinstance(found, kind):
+        sentence = f"{reference!r} returned {type(found).__name__}, not {kind.__name__}."
+        raise LoadError(sentence, hint=hint)
     return found
 
 

@@ -65,7 +65,8 @@ def transfer_schedule(source: Scheduler | Mapping[str, Any], target: Scheduler) 
         cycles are the new optimizer's until its next step.
 
     Raises:
-        TransferError: listing in what the schedules differ. Nothing is changed then.
+        TransferError: listing in what the schedules differ, and what the target goes by that a
+            state dict does not hold (`OneCycleLR`, `SWALR`). Nothing is changed then.
 
     Example:
         >>> import torch

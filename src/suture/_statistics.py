@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suture._carry import refuse, wrong
-from suture._laid_out import Array, Layout, layout
+from suture._carry import Checked, refuse, wrong
+from suture._laid_out import Layout, layout
 from suture._plan import Affine, Plan
 
 Moments = tuple[float, float]
@@ -79,8 +79,8 @@ def carry_statistics(
     refuse(list(dict.fromkeys(facts)), values[0], found)
     squares = {key: Affine(each.scale**2) for key, each in said.items()}
     return (
-        _written(found, means, values[0], said),
-        _written(found, variances, values[1], squares),
+        Checked(found, means, values[0], said).written(),
+        Checked(found, variances, values[1], squares).written(),
     )
 
 
@@ -92,13 +92,3 @@ def _turned(found: Layout, said: Mapping[str, object]) -> list[tuple[str, str]]:
         *((name, "a scale below 0 turns the sign of what is normalised") for name in turned),
         *((name, "the plan's weights undo the scale already: plan without") for name in twice),
     ]
-
-
-def _written(
-    found: Layout, array: Array, values: Mapping[str, float], said: Mapping[str, Affine]
-) -> Array:
-    lead = array.shape[: array.ndim - len(found.source)]
-    new = np.empty(lead + found.target, array.dtype)
-    found.write(array, new, values)
-    found.restate(new, said)
-    return new

@@ -5,7 +5,7 @@ Knows a transfer that is about to be made. Changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from suture._following import Following, is_number, shape_of
@@ -239,16 +239,3 @@ def _same(one: Any, other: Any) -> bool:
 
 def _sizes(shape: tuple[int, ...]) -> str:
     return f"[{','.join(map(str, shape))}]"
-
-
-CHECKS: tuple[Callable[[Following], Iterator[Fact]], ...] = (
-    _refused,
-    _shapes,
-    _slots,
-    _classes,
-    _needs,
-    _beginnings,
-    _counters,
-    _unheld,
-    _options,
-)

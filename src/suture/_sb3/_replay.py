@@ -26,6 +26,7 @@ from suture._laid_out import Fact, dealt, placement_of
 from suture._plan import Affine, Plan
 from suture._sb3._admitted import REPLAY
 from suture._unpickle import load
+from suture._world import spread
 
 if TYPE_CHECKING:
     from gymnasium import Space
@@ -255,11 +256,9 @@ def _bounds(plan: Plan, name: str, before: Any, after: Any) -> Iterator[Fact]:
     """Say of which actions the buffer's numbers, between -1 and 1, mean something else now."""
     placed = placement_of(plan, name)
     named = {label.target: label.name for label in placed.labels if label.dim >= 0}
-    ours = (run for run in placed.dims[-1] if placed.dims)
-    pairs = [(run.source + at, run.target + at) for run in ours for at in range(run.length)]
     for side in ("low", "high"):
         old, new = getattr(before, side), getattr(after, side)
-        for there, here in pairs:
+        for there, here in zip(*map(np.ndarray.tolist, spread(placed.dims[-1])), strict=True):
             was, now = float(old[there]), float(new[here])
             if was != now:
                 told = f"its {side} was {was:g} and is {now:g}: numbers mean others"

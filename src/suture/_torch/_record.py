@@ -253,20 +253,24 @@ class Recorder(TorchDispatchMode):
 
         A rule may read the entries of constants, which make each call its own.
         """
-        if like in self.descriptions and not self._shows_entries(named):
-            return self.descriptions[like]
-        described = make_call(op, named, self._see, [tuple(o.shape) for o in outputs])
-        try:
-            made = rule.describe(described)
-        except SpecError as error:
-            error.facts = (("at", str(self._place())), ("op", call(op, named)), *error.facts)
-            raise
-        if like is not None and not self._shows_entries(named):
-            self.descriptions[like] = made
-        return made
+        if like is None or self._shows_entries(named):
+            return self._bound(rule, op, named, outputs)
+        if like not in self.descriptions:
+            self.descriptions[like] = self._bound(rule, op, named, outputs)
+        return self.descriptions[like]
 
     def _shows_entries(self, named: Mapping[str, Any]) -> bool:
         return any(self._see(tensor).values is not None for tensor in tensors_in(dict(named)))
+
+    def _bound(
+        self, rule: Rule, op: OpOverload, named: Mapping[str, Any], outputs: list[torch.Tensor]
+    ) -> Description:
+        described = make_call(op, named, self._see, [tuple(o.shape) for o in outputs])
+        try:
+            return rule.describe(described)
+        except SpecError as error:
+            error.facts = (("at", str(self._place())), ("op", call(op, named)), *error.facts)
+            raise
 
     def _record(
         self, op: OpOverload, named: Mapping[str, Any], inputs: list[int],
