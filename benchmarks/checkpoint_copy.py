@@ -1,21 +1,24 @@
 """How long it takes to widen every layer of a checkpoint, beside copying as many bytes.
 
-Suture beside a script written by hand for this one change, which loads, assigns and saves with
-torch; both end when the new file is on the disk. No other program that was found carries a
-checkpoint into wider layers from file to file. Run with `make bench`: it prints the table, and
-writes it to `benchmarks/results/` and into `docs/files.md`. `--megabytes N` makes it smaller, and
-writes nothing.
+The command `suture apply`, once Python has started, beside a script written by hand for this one
+change, which loads, assigns and saves with torch; and beside mergekit, which goes from file to file
+but changes no shape, passing as many bytes through as they are. All end when the new file is on the
+disk. Run with `make bench`: it prints the table, and writes it to `benchmarks/results/` and into
+`docs/files.md`. `--megabytes N` makes it smaller, and writes nothing.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass
 from functools import partial
+from io import StringIO
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -29,7 +32,7 @@ import suture
 from measuring.clock import apart
 from measuring.page import table, write
 from measuring.private import watched
-from suture._files import carry_file, open_checkpoint
+from suture._cli import app
 from suture._plan import Plan
 
 WIDTH, WIDER, MEGABYTES, RUNS = 4096, 4608, 2000, 5
@@ -69,13 +72,13 @@ def make(path: Path, width: int, layers: int) -> None:
     save_file({n: some[: s.numel()].reshape(s).clone() for n, s in shapes.items()}, path)
 
 
-def ours(plan: str, old: Path, fresh: Path, new: Path) -> Took:
-    """Carry the checkpoint as Suture does, hashing the source and looking for NaN."""
-    read = Plan.from_json(Path(plan).read_text())
+def ours(plan: Path, old: Path, fresh: Path, new: Path) -> Took:
+    """Run the command, which hashes the source and looks for NaN meanwhile."""
+    words = "apply", str(plan), str(old), "-o", str(new), "--fresh", str(fresh)
     recycled(new, fresh.stat().st_size)
-    with watched() as held:
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()), watched() as held:
         start = time.perf_counter()
-        carry_file(read, open_checkpoint(old), new, fresh=open_checkpoint(fresh))
+        app(words, standalone_mode=False)
         seconds = time.perf_counter() - start
     return Took(seconds, held.more)
 
@@ -98,6 +101,26 @@ def by_hand(old: Path, fresh: Path, new: Path) -> Took:
     return Took(seconds, held.more)
 
 
+def merged(old: Path, new: Path) -> Took:
+    """Merge a checkpoint with nothing, which writes what it reads, tensor by tensor."""
+    from mergekit.scripts.merge_raw_pytorch import main as mergekit
+
+    recycled(new, old.stat().st_size)
+    with TemporaryDirectory(dir=new.parent) as folder:
+        said, into = Path(folder, "passed.yaml"), Path(folder, "into")
+        said.write_text(
+            json.dumps({"merge_method": "passthrough", "models": [{"model": str(old)}]})
+        )
+        words = str(said), str(into), "--quiet", "--out-shard-size", "100B"
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()), watched() as held:
+            start = time.perf_counter()
+            mergekit(words, standalone_mode=False)
+            to_disk(into / "model.safetensors")
+            seconds = time.perf_counter() - start
+        (into / "model.safetensors").rename(new)
+    return Took(seconds, held.more)
+
+
 def copied(old: Path, new: Path) -> Took:
     """Copy as many bytes as the new checkpoint has."""
     recycled(new, old.stat().st_size)
@@ -113,13 +136,15 @@ def recycled(new: Path, size: int) -> None:
     """Have as much memory at hand as a new file takes in the page cache.
 
     A virtual machine's memory is its host's until somebody touches it, which takes longer than to
-    write the file: whoever came first would pay for all.
+    write the file: whoever came first would pay for all. So he would for what the disk has yet to
+    write of a step before.
     """
     room = bytes(16 << 20)
     with new.open("wb", buffering=0) as file:
         for _ in range(size // len(room) + 2):
             file.write(room)
     new.unlink()
+    os.sync()
 
 
 def to_disk(path: Path) -> None:
@@ -134,19 +159,19 @@ def measure(folder: Path, megabytes: int) -> dict[str, list[Took]]:
     make(old, WIDTH, layers)
     make(fresh, WIDER, layers)
     plan.write_text(planned(layers).to_json())
-    model = folder / "model"
+    model = folder / "model.safetensors"  # mergekit goes by the name
     steps: dict[str, Callable[[Path], Took]] = {
-        "Suture": partial(apart, ours, str(plan), old, fresh),
+        "suture apply": partial(apart, ours, plan, old, fresh),
         "a copy of its bytes": partial(apart, copied, model),
         "a script with torch": partial(apart, by_hand, old, fresh),
+        "mergekit, changing nothing": partial(apart, merged, model),
     }
-    steps["Suture"](model)  # what is copied, and what lets the disk settle
+    steps["suture apply"](model)  # what is copied, and what lets the disk settle
     took: dict[str, list[Took]] = {name: [] for name in steps}
     for _ in range(RUNS):
         for name, step in steps.items():
             took[name].append(step(folder / "new"))
             (folder / "new").unlink()
-            os.sync()
     return took
 
 
