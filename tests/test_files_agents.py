@@ -94,5 +94,5 @@ def test_an_agent_without_spaces(tmp_path: Path, trained: PPO) -> None:
     assert str(caught.value) == (
         f"{tmp_path}/old.zip is an agent: the new one needs its spaces.\n"
         "  missing  observation_space\n  missing  action_space\n\n"
-        "hint: give those that the new policy was made for: policy.observation_space"
+        "hint: give the new agent's policy, --target TARGET, or both by settings="
     )

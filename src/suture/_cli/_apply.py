@@ -99,11 +99,19 @@ def apply(
         form = _format(kind, held)
         begun = _begun(plan, fresh, target, number or 0)
         _refuse_to_invent(plan, begun)
-        _refuse_without_spaces(held, form, begun)
         given = held if kind is None else weights_alone(held, form)
         beside: OptimizerPolicy = "reset" if reset_optimizer else "carry"
-        ready = foresee(plan, given, output, fresh=begun.weights, optimizer=beside, force=force)
-        size = f"{len(ready.made)} tensors, {ready.size:,} bytes"
+        ready = foresee(
+            plan,
+            given,
+            output,
+            fresh=begun.weights,
+            config=begun.texts,
+            settings=begun.settings,
+            optimizer=beside,
+            force=force,
+        )
+        size = f"{len(ready.out.made)} tensors, {ready.size:,} bytes"
         lines = (*counts(plan), *(f"optimizer {one}" for one in ready.continued))
         counted = "\n".join(f"  {line}" for line in lines)
         said = f"{output}: {form}, {size}, from {old}\n{counted}"
@@ -112,13 +120,7 @@ def apply(
             if not dry_run:
                 ERR.print(f"writing {said}")
                 with _shown() as progress:
-                    written = carry_foreseen(
-                        ready,
-                        config=begun.texts,
-                        settings=begun.settings,
-                        allow_nan=allow_nan,
-                        progress=progress,
-                    )
+                    written = carry_foreseen(ready, allow_nan=allow_nan, progress=progress)
     if written is None:
         if as_json:
             typer.echo(_foreseen(ready, output, form))
@@ -179,13 +181,6 @@ def _refuse_to_invent(plan: Plan, begun: _Begun) -> None:
         raise PlanError(sentence, [("own init", listed(kept))], hint)
 
 
-def _refuse_without_spaces(held: Checkpoint, form: Format, begun: _Begun) -> None:
-    """Refuse to write an agent whose spaces nobody has given."""
-    if form == held.format == "stable-baselines3" and not begun.settings:
-        hint = "give the changed agent's policy, --target TARGET"
-        raise FileError(f"{held.path} is an agent: the new one needs its spaces.", (), hint)
-
-
 def _statistics(
     plan: Plan, files: tuple[Path, Path] | None, begun: _Begun, *, force: bool, dry_run: bool
 ) -> AbstractContextManager[None]:
@@ -237,7 +232,7 @@ def _foreseen(ready: Foreseen, output: Path, form: Format) -> str:
         "written": False,
         "path": str(output),
         "kind": form,
-        "tensors": len(ready.made),
+        "tensors": len(ready.out.made),
         "bytes": ready.size,
         "optimizers": [asdict(one) for one in ready.continued],
     }

@@ -16,7 +16,7 @@ from suture._files._foresee import Foreseen, OptimizerPolicy, State, foresee
 from suture._files._optimizers import Continued
 from suture._files._record import Sign
 from suture._files._sink import Progress, Sink, digesting
-from suture._files._writers import WRITERS, Output, weights_alone
+from suture._files._writers import WRITERS, Writing, weights_alone
 from suture._plan import Plan
 
 
@@ -111,30 +111,23 @@ def carry_file(
         {'bias': array([1., 1., 0.], dtype=float32)}
     """
     given = old if format is None else weights_alone(old, format)
-    path = Path(new_path)
-    ready = foresee(plan, given, path, fresh=fresh, optimizer=optimizer, force=force)
-    told: dict[str, Any] = {"config": config, "settings": settings, "allow_nan": allow_nan}
-    return carry_foreseen(ready, **told, progress=progress)
+    told: dict[str, Any] = {"config": config, "settings": settings, "optimizer": optimizer}
+    ready = foresee(plan, given, Path(new_path), fresh=fresh, **told, force=force)
+    return carry_foreseen(ready, allow_nan=allow_nan, progress=progress)
 
 
 def carry_foreseen(
-    ready: Foreseen,
-    *,
-    config: Mapping[str, str] | None = None,
-    settings: Mapping[str, Any] | None = None,
-    allow_nan: bool = False,
-    progress: Progress | None = None,
+    ready: Foreseen, *, allow_nan: bool = False, progress: Progress | None = None
 ) -> Written:
     """Write what was foreseen; see `carry_file`.
 
     Raises:
         FileError: as `carry_file`.
     """
-    old, made = ready.old, ready.made
+    old, out = ready.old, ready.out
     sink = Sink(ready.size, progress)
     with digesting(old.files) as source:
-        sign = Sign(old.metadata, ready.plan, source)
-        told = config or {}, settings or {}, ready.decided, allow_nan
-        gone = WRITERS[old.format](old, Output(ready.path, made, ready.copies, sign, sink, *told))
+        how = Writing(Sign(old.metadata, ready.plan, source), sink, allow_nan)
+        gone = WRITERS[old.format].write(old, out, how)
         done = ready.plan, source.result(), (*gone, *old.left), ready.continued
-        return Written(ready.path, old.format, len(made), sink.total, *done)
+        return Written(out.path, old.format, len(out.made), sink.total, *done)

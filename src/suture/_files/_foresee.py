@@ -5,7 +5,7 @@ Knows what would be written. Does not know formats, and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from suture._files._made import Made
 from suture._files._optimizers import Continued, carried_optimizers, continued
 from suture._files._orders import target_order
 from suture._files._record import plan_digest, record_in
-from suture._files._writers import Decided
+from suture._files._writers import WRITERS, Decided, Output
 from suture._followed import OptimizerReport
 from suture._plan import Plan, TensorPlan
 from suture._plan_check import check, source_tensors
@@ -36,23 +36,17 @@ class Foreseen:
 
     Attributes:
         old: the trained weights.
-        path: the file or folder to write.
-        made: the new weights.
-        copies: keypath -> the same of each copy of the weights.
-        size: bytes of all of them.
+        out: what is to be written.
+        size: bytes of all weights.
         plan: the digest of the plan.
         optimizers: keypath -> what is carried of the state of an optimizer.
-        decided: what writers do with those states.
     """
 
     old: Checkpoint
-    path: Path
-    made: Sequence[Made]
-    copies: Mapping[str, Sequence[Made]]
+    out: Output
     size: int
     plan: str
     optimizers: Mapping[str, OptimizerReport]
-    decided: Decided
 
     @property
     def continued(self) -> tuple[Continued, ...]:
@@ -66,6 +60,8 @@ def foresee(
     new_path: Path,
     *,
     fresh: Checkpoint | State | None = None,
+    config: Mapping[str, str] | None = None,
+    settings: Mapping[str, Any] | None = None,
     optimizer: OptimizerPolicy = "carry",
     force: bool = False,
 ) -> Foreseen:
@@ -90,7 +86,9 @@ def foresee(
     refuse_too_large(new_path, size)
     optimizers = carried_optimizers(plan, old, order) if optimizer == "carry" else {}
     decided = (lambda at, _: optimizers[at].state) if optimizer == "carry" else optimizer
-    return Foreseen(old, new_path, made, copies, size, digest, optimizers, decided)
+    out = Output(new_path, made, copies, config or {}, settings or {}, decided)
+    WRITERS[old.format].refuse(old, out)
+    return Foreseen(old, out, size, digest, optimizers)
 
 
 def _sorted(plan: Plan, order: Collection[str]) -> tuple[TensorPlan, ...]:

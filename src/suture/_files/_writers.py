@@ -46,22 +46,31 @@ class Output:
         path: the new file or folder.
         made: its weights.
         copies: keypath -> the same of each copy of the weights.
-        sign: the texts that it holds.
-        sink: takes the bytes.
         config: file name -> text.
         settings: name -> what takes the place of an agent's setting.
         optimizer: what becomes of the states of optimizers.
-        allow_nan: whether entries may be no numbers.
     """
 
     path: Path
     made: Sequence[Made]
     copies: Mapping[str, Sequence[Made]]
-    sign: Sign
-    sink: Sink
     config: Mapping[str, str]
     settings: Mapping[str, Any]
     optimizer: Decided
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Writing:
+    """How it is written.
+
+    Attributes:
+        sign: the texts that the new file holds.
+        sink: takes the bytes.
+        allow_nan: whether entries may be no numbers.
+    """
+
+    sign: Sign
+    sink: Sink
     allow_nan: bool
 
     def demand_numbers(self) -> None:
@@ -70,31 +79,47 @@ class Output:
             self.sink.demand_numbers()
 
 
-def _write_file(old: Checkpoint, out: Output) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A format's part of carrying.
+
+    Attributes:
+        refuse: refuses what the format cannot hold, before anything is written.
+        write: writes it, and says what it left out.
+    """
+
+    refuse: Callable[[Checkpoint, Output], None]
+    write: Callable[[Checkpoint, Output, Writing], Sequence[str]]
+
+
+def _refuse_safetensors(_: Checkpoint, out: Output) -> None:
     strange = [(m.tensor.name, m.tensor.dtype) for m in out.made if m.tensor.dtype not in WRITTEN]
     if strange:
         raise FileError(f"{out.path} cannot be written: safetensors knows no such dtype.", strange)
+
+
+def _write_file(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     with whole_file(out.path) as part:
-        write_file(part, _held(out.made, old.tensors), out.sign, out.sink)
-        out.demand_numbers()
+        write_file(part, _held(out.made, old.tensors), how.sign, how.sink)
+        how.demand_numbers()
     return ()
 
 
-def _write_folder(old: Checkpoint, out: Output) -> tuple[str, ...]:
+def _write_folder(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     names = {file.name for file in old.files}
     made = _held(out.made, old.tensors)
     with whole_folder(out.path) as part:
         if isinstance(old.content, Shards):
-            write_shards(part, made, old.content, out.sign, out.sink)
+            write_shards(part, made, old.content, how.sign, how.sink)
             names.add(old.content.stem + INDEX)
         else:
-            write_file(part / old.files[0].name, made, out.sign, out.sink)
-        out.demand_numbers()
+            write_file(part / old.files[0].name, made, how.sign, how.sink)
+        how.demand_numbers()
         for file in others(old.path, names):
             shutil.copyfile(file, part / file.name)
         for name, text in out.config.items():
             (part / name).write_text(text, encoding="utf-8")
-    return tuple(each.name for each in left_out(old.path, names))
+    return [each.name for each in left_out(old.path, names)]
 
 
 ALONE: Mapping[Format, Mapping[str, str]] = {
@@ -120,36 +145,55 @@ def weights_alone(old: Checkpoint, kind: Format) -> Checkpoint:
     return replace(old, format=kind, metadata=metadata, left=left, **alone)
 
 
-def _write_torch(old: Checkpoint, out: Output) -> tuple[str, ...]:
-    torch_file: Any = import_module("suture._torch._file")
-    nested = old.content or torch_file.Nested({}, (), {})
-    changed, gone = torch_file.without_optimizers(old.path, nested, out.optimizer)
+def _refuse_torch(old: Checkpoint, out: Output) -> None:
+    _torch_file().refuse_optimizers(old.path, _nested(old), out.optimizer)
+
+
+def _write_torch(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
+    nested = _nested(old)
+    changed, gone = _torch_file().without_optimizers(nested, out.optimizer)
     copies = {nested.copies[at]: m for at, m in out.copies.items() if at in nested.copies}
     made = {nested.weights: out.made} | copies
     with whole_file(out.path) as part:
-        filled = torch_file.write_torch(part, nested, made, changed, out.sink)
-        out.demand_numbers()
-        sealed(part, out.sign.signed(), filled)
-    return tuple(gone)
+        filled = _torch_file().write_torch(part, nested, made, changed, how.sink)
+        how.demand_numbers()
+        sealed(part, how.sign.signed(), filled)
+    return list(gone)
 
 
-def _write_npz(old: Checkpoint, out: Output) -> tuple[str, ...]:
+def _nested(old: Checkpoint) -> Any:
+    return old.content or _torch_file().Nested({}, (), {})
+
+
+def _torch_file() -> Any:
+    return import_module("suture._torch._file")
+
+
+def _refuse_npz(_: Checkpoint, out: Output) -> None:
+    refuse_dtypes(out.path, out.made)
+
+
+def _write_npz(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     kind = old.content.kind if isinstance(old.content, Compression) else ZIP_STORED
-    made = _every(out.made)
-    refuse_dtypes(out.path, made)
     with whole_file(out.path) as part:
-        write_npz(part, made, kind, out.sign, out.sink)
-        out.demand_numbers()
+        write_npz(part, _every(out.made), kind, how.sign, how.sink)
+        how.demand_numbers()
     return ()
 
 
-def _write_agent(old: Checkpoint, out: Output) -> tuple[str, ...]:
-    agents: Any = import_module("suture._torch._agent")
-    agents.refuse_agent(old, out)
+def _refuse_agent(old: Checkpoint, out: Output) -> None:
+    _agents().refuse_agent(old, out)
+
+
+def _write_agent(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     with whole_file(out.path) as part:
-        gone = agents.write_agent(part, old, out)
-        out.demand_numbers()
-    return tuple(gone)
+        gone = _agents().write_agent(part, old, out, how)
+        how.demand_numbers()
+    return list(gone)
+
+
+def _agents() -> Any:
+    return import_module("suture._torch._agent")
 
 
 def _every(made: Sequence[Made]) -> list[Made]:
@@ -166,13 +210,16 @@ def _held(made: Sequence[Made], old: Collection[str]) -> list[Made]:
     ]
 
 
-WRITERS: Mapping[Format, Callable[[Checkpoint, Output], tuple[str, ...]]] = {
-    "safetensors": _write_file,
-    "sharded safetensors": _write_folder,
-    "hugging face folder": _write_folder,
-    "torch": _write_torch,
-    "lightning": _write_torch,
-    "stable-baselines3": _write_agent,
-    "npz": _write_npz,
+_FOLDER = Writer(_refuse_safetensors, _write_folder)
+_TORCH = Writer(_refuse_torch, _write_torch)
+
+WRITERS: Mapping[Format, Writer] = {
+    "safetensors": Writer(_refuse_safetensors, _write_file),
+    "sharded safetensors": _FOLDER,
+    "hugging face folder": _FOLDER,
+    "torch": _TORCH,
+    "lightning": _TORCH,
+    "stable-baselines3": Writer(_refuse_agent, _write_agent),
+    "npz": Writer(_refuse_npz, _write_npz),
 }
-"""A format -> what writes it, and says what it left out."""
+"""A format -> its part of carrying."""

@@ -27,7 +27,7 @@ from suture._errors import FileError
 from suture._files._checkpoint import Checkpoint, described
 from suture._files._made import Made
 from suture._files._sink import Sink
-from suture._files._writers import Decided, Output
+from suture._files._writers import Decided, Output, Writing
 from suture._files._zips import BROKEN, comment, members
 from suture._torch._arrays import TORCH, tensor_of
 
@@ -103,7 +103,7 @@ def refuse_agent(old: Checkpoint, out: Output) -> None:
     """
     missing = [("missing", name) for name in SPACES if name not in out.settings]
     if missing:
-        hint = "give those that the new policy was made for: policy.observation_space"
+        hint = "give the new agent's policy, --target TARGET, or both by settings="
         raise FileError(f"{old.path} is an agent: the new one needs its spaces.", missing, hint)
     trained = [("optimizer", name) for name in old.content.optimizers]
     if trained and out.optimizer == "refuse":
@@ -119,21 +119,22 @@ def refuse_agent(old: Checkpoint, out: Output) -> None:
         raise FileError(sentence, trained, hint)
 
 
-def write_agent(path: Path, old: Checkpoint, out: Output) -> list[str]:
+def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> list[str]:
     """Write an agent; say what of the old one is not in it.
 
     Args:
         path: an empty file.
         old: an opened agent.
         out: what is to be written.
+        how: takes the bytes, and signs.
     """
     agent: Agent = old.content
-    new = {DATA: _data(agent.data, out.settings), WEIGHTS: _saved(_policy(agent, out))}
+    new = {DATA: _data(agent.data, out.settings), WEIGHTS: _saved(_policy(agent, out, how.sink))}
     new |= {n: _saved(_optimizer(n, s, out.optimizer)) for n, s in agent.optimizers.items()}
     with ZipFile(old.path) as archive, ZipFile(path, "w") as written:
         for name in archive.namelist():
             written.writestr(name, new[name] if name in new else archive.read(name))
-        written.comment = comment(out.sign.signed())
+        written.comment = comment(how.sign.signed())
     return [*agent.optimizers] if out.optimizer == "reset" else []
 
 
@@ -146,11 +147,11 @@ def _data(data: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:
     return json.dumps({**data, **seen, **live}, indent=4).encode()
 
 
-def _policy(agent: Agent, out: Output) -> OrderedDict[str, torch.Tensor]:
+def _policy(agent: Agent, out: Output, sink: Sink) -> OrderedDict[str, torch.Tensor]:
     state: OrderedDict[str, torch.Tensor] = OrderedDict()
     vars(state).update(vars(agent.policy) if isinstance(agent.policy, OrderedDict) else {})
     for made in out.made:
-        state |= dict.fromkeys(made.names, _tensor(made, out.sink))
+        state |= dict.fromkeys(made.names, _tensor(made, sink))
     return state
 
 

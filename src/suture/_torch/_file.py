@@ -259,17 +259,22 @@ def write_torch(
     return [name for name, _, _ in places]
 
 
-def without_optimizers(path: Path, nested: Nested, policy: Decided) -> tuple[Changes, list[str]]:
-    """Decide what takes the place of the states of optimizers, and name those that are left out.
+def refuse_optimizers(path: Path, nested: Nested, policy: Decided) -> None:
+    """Refuse states of optimizers, if that is what becomes of them.
 
     Raises:
-        FileError: there are some, and nothing was said of them.
+        FileError: naming them.
     """
     found = optimizers(nested.whole)
     if found and policy == "refuse":
         facts = [("optimizer", spelled(keys)) for keys in found]
         hint = "carry them, or leave them out: --reset-optimizer"
         raise FileError(f"{path} holds the state of optimizers of the old weights.", facts, hint)
+
+
+def without_optimizers(nested: Nested, policy: Decided) -> tuple[Changes, list[str]]:
+    """Decide what takes the place of the states of optimizers, and name those that are left out."""
+    found = optimizers(nested.whole)
     if callable(policy):
         return {keys: policy(spelled(keys), _at(nested.whole, keys)) for keys in found}, []
     return dict.fromkeys(found, GONE), [spelled(keys) for keys in found]
