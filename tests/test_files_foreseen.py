@@ -53,11 +53,8 @@ def test_an_agent_with_other_parameters(tmp_path: Path) -> None:
     old.save(tmp_path / "old.zip")
     spaces = {"observation_space": new.observation_space, "action_space": new.action_space}
     how = {"settings": spaces, "optimizer": "reset", "fresh": new.policy.state_dict()}
-    said = refusals(planned(old, new), tmp_path / "old.zip", tmp_path / "new.zip", **how)
-    assert said == {
-        (
-            f"FileError: {tmp_path}/old.zip has optimizers of other parameters than the new agent's.\n"
-            "  optimizer policy.optimizer.pth\n\n"
-            "hint: save the new agent once, and give its optimizers"
-        )
-    }
+    found = refusals(planned(old, new), tmp_path / "old.zip", tmp_path / "new.zip", **how)
+    other = "has optimizers of other parameters than the new agent's."
+    hint = "hint: save the new agent once, and give its optimizers"
+    rest = f"{other}\n  optimizer policy.optimizer.pth\n\n{hint}"
+    assert found == {f"FileError: {tmp_path}/old.zip {rest}"}
