@@ -20,7 +20,7 @@ def test_the_commands_print_what_they_show(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     screens = [*session(README, tmp_path)]
-    assert len(screens) == 5
+    assert len(screens) == 6
     for shown in screens:
         assert settled(shown.printed) == settled(shown.said), f"README.md:{shown.line}"
 
