@@ -68,6 +68,18 @@ def test_inputs_without_names() -> None:
     ]
 
 
+def test_outputs_without_names() -> None:
+    """Of another size they pair by position, and the plan says so."""
+    source = subject(mlp(4), given(), inputs={"x": listed("abc")})
+    for width, said in ((5, ["output"]), (2, [])):
+        target = subject(mlp(6, 3, width), given(), inputs={"x": listed("abc")})
+        plan = suture.plan(suture.trace(source), suture.trace(target))
+        reasons = {note.reason for note in plan.notes if note.kind == "pairing"}
+        assert [note.subject for note in plan.notes if note.kind == "pairing"] == said
+        assert reasons <= {"has no names: entries pair by position"}
+        assert plan.exact
+
+
 def test_one_unit_by_two_names() -> None:
     """An encoder of two inputs knows a feature by both names; they must lead to one partner."""
 

@@ -78,7 +78,7 @@ def promise(
         *_other_outputs(match),
         *_lost_outputs(outputs),
         *_conditions(inputs),
-        *_by_position(match, inputs),
+        *_by_position(match, inputs, outputs),
         *_set_apart(tensors),
         *_removed(match),
     ]
@@ -364,11 +364,24 @@ def lost_names(placement: Placement) -> list[str]:
     return [f"{placement.name} dim {dim}: {count} entries" for dim, count in lost if count]
 
 
-def _by_position(match: Match, inputs: Sequence[Placement]) -> Iterator[Note]:
-    given = match.target.graph.schema.inputs
-    for placement in inputs:
-        if placement.source and placement.target and placement.name not in given:
+def _by_position(
+    match: Match, inputs: Sequence[Placement], outputs: Sequence[Placement]
+) -> Iterator[Note]:
+    """Say where no names tell which entries of an input or output are the same.
+
+    Outputs of one size are mostly the same entries; of another, nothing tells which came or went.
+    """
+    schema = match.target.graph.schema
+    unsure = [placement for placement in inputs if placement.name not in schema.inputs]
+    unsure += [p for p in outputs if p.name not in schema.outputs and _is_resized(p)]
+    for placement in unsure:
+        if placement.source and placement.target:
             yield Note("pairing", placement.name, "has no names: entries pair by position")
+
+
+def _is_resized(placement: Placement) -> bool:
+    sides = placement.source, placement.target
+    return len({each.shape for each in sides if each is not None}) > 1
 
 
 def _set_apart(tensors: Sequence[TensorPlan]) -> Iterator[Note]:
