@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
 
 from measuring.private import watched
@@ -68,3 +69,28 @@ def test_a_large_tensor_in_another_format(kind: Format, large: Path, tmp_path: P
     plan = planned(FILLS["copied"])
     carried(plan, large, tmp_path / "warm", kind)  # what is imported counts once
     assert carried(plan, large, tmp_path / "new", kind) < HELD
+
+
+def test_what_an_optimizer_keeps_of_a_large_tensor(large: Path, tmp_path: Path) -> None:
+    """Moments go the way of weights, and those of a fresh column are means."""
+    weight = torch.ones(ROWS, COLUMNS)
+    adam = torch.optim.Adam([torch.nn.Parameter(weight)])
+    (held,) = adam.param_groups[0]["params"]
+    held.grad = torch.ones_like(held)
+    adam.step()
+    torch.save({"model": {"w": weight}, "optimizer": adam.state_dict()}, tmp_path / "old")
+    del weight, adam, held
+    source = Tensor("w", (ROWS, COLUMNS), "f32")
+    kept = Block((EVERY, SOME), FILLS["copied"])
+    fresh = Block((EVERY, ((COLUMNS, COLUMNS + 1),)), Value(0.0))
+    target = Tensor("w", (ROWS, COLUMNS + 1), "f32")
+    plan = Plan("a1", "b2", (TensorPlan(target, source, "parameter", (kept, fresh)),))
+    old, order = open_checkpoint(tmp_path / "old"), {"w": np.empty((ROWS, COLUMNS + 1), "f4")}
+    carry_file(plan, old, tmp_path / "warm", fresh=order)  # what is imported counts once
+    with watched() as counted:
+        carry_file(plan, old, tmp_path / "new", fresh=order)
+    assert counted.more < HELD
+    found = torch.load(tmp_path / "new", weights_only=True, mmap=True)["optimizer"]["state"][0]
+    assert found["exp_avg_sq"].shape == target.shape
+    assert found["exp_avg_sq"][:, -1].allclose(found["exp_avg_sq"][:, 0])
+    assert found["exp_avg"][:, -1].eq(0).all()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from torch import nn
 import suture
 from nets import Net
 from stepped import same
-from suture._errors import OptimizerError, SutureError
+from suture._errors import FileError, OptimizerError, SutureError
+from suture._files import _made as making
 from suture._files import carry_file, foresee, open_checkpoint
 
 # --- files of torch ------------------------------------------------------------
@@ -44,7 +45,7 @@ class Case:
     def __init__(self, groups: Any = nn.Module.parameters) -> None:
         self.old, self.new = driver(OLD, 4), driver(NEW, 5)
         self.plan = suture.plan(suture.trace(self.old), suture.trace(self.new))
-        self.before = torch.optim.AdamW(groups(self.old.model), lr=0.01)
+        self.before: torch.optim.Optimizer = torch.optim.AdamW(groups(self.old.model), lr=0.01)
         self.after = torch.optim.AdamW(groups(self.new.model))
         for _ in range(3):
             self.before.zero_grad()
@@ -84,6 +85,51 @@ def test_an_optimizer_beside_its_model(tmp_path: Path) -> None:
     case.after.load_state_dict(found["optimizer"])
     case.new.model(case.new.args[0]).square().mean().backward()
     case.after.step()
+
+
+STATES: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
+    "adam": lambda each: torch.optim.Adam(each, amsgrad=True),
+    "adagrad": lambda each: torch.optim.Adagrad(each, initial_accumulator_value=0.5),
+    "adafactor": lambda each: torch.optim.Adafactor(each, lr=0.1),
+    "adadelta": torch.optim.Adadelta,
+    "adamax": torch.optim.Adamax,
+    "rmsprop": lambda each: torch.optim.RMSprop(each, centered=True, momentum=0.9),
+    "rprop": torch.optim.Rprop,
+    "fused momentum": lambda each: torch.optim.SGD(each, momentum=0.9, fused=True),
+    "half precision": lambda each: torch.optim.Adam([p.data.bfloat16() for p in each]),
+}
+
+
+@pytest.mark.parametrize("name", STATES)
+@pytest.mark.parametrize("limit", [16, making.LIMIT], ids=["in steps", "whole"])
+def test_what_is_written_is_what_is_calculated(
+    name: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stretch at a time or all at once, slots are those of a transfer in memory, bit by bit."""
+    monkeypatch.setattr(making, "LIMIT", limit)
+    case = Case()
+    case.before, after = STATES[name](case.old.model.parameters()), STATES[name]
+    for group in case.before.param_groups:
+        for number, weight in enumerate(group["params"]):
+            torch.manual_seed(number)
+            weight.grad = torch.randn(weight.shape).to(weight.dtype)
+    case.before.step()
+    found = case.carried(tmp_path, case.nested())["optimizer"]
+    told = case.plan, case.before.state_dict(), after(case.new.model.parameters()).state_dict()
+    sides = ([n for n, _ in each.model.named_parameters()] for each in (case.old, case.new))
+    same(found, suture.transfer_optimizer(*told, *sides).state)
+
+
+def test_moments_that_are_no_numbers(tmp_path: Path) -> None:
+    """A step that went wrong is not carried on in silence, and the slot is named."""
+    case = Case()
+    case.before.state[case.old.model.into.weight]["exp_avg"][2, 1] = float("nan")
+    with pytest.raises(FileError) as caught:
+        case.carried(tmp_path, case.nested())
+    assert caught.value.facts == (("tensor", "exp_avg of into.weight"),)
+    assert not (tmp_path / "new").exists()
+    found = case.carried(tmp_path, case.nested(), allow_nan=True)["optimizer"]
+    assert found["state"][0]["exp_avg"].isnan().sum() == 1
 
 
 def test_a_checkpoint_of_lightning_with_its_optimizer(tmp_path: Path) -> None:

@@ -14,8 +14,7 @@ from math import prod
 from numbers import Number
 from typing import Any
 
-from suture._apply import carried as carried_out
-from suture._arrays import Arrays, arrays_of
+from suture._arrays import arrays_of
 from suture._carried import Carried, carried, readings
 from suture._followed import Followed, OptimizerReport
 from suture._held import Held, Options
@@ -23,6 +22,7 @@ from suture._moments import moments
 from suture._partition import length
 from suture._plan import Plan, TensorPlan
 from suture._plan_check import source_tensors
+from suture._planned import Planned, begun
 from suture._slots import Kind, Slot, kind_by_options, kind_of, slot_of
 
 
@@ -121,8 +121,11 @@ class Following:
         asked = {slot for option, slot in new.asked.items() if any(g.get(option) for g in groups)}
         return frozenset({*new.asked.values()} & found - asked)
 
-    def state(self) -> dict[str, Any]:
-        """Make the target's new state dict; nothing in it is shared with what was given."""
+    def planned(self) -> dict[str, Any]:
+        """Make the target's new state dict, with `Planned` for what is not calculated yet.
+
+        Nothing in it but what `Planned` reads is shared with what was given.
+        """
         given, state = self.new.given, copy.deepcopy(dict(self.new.given.state["state"]))
         for key, name in self.new.names.items():
             kept = self.kept(name)
@@ -139,10 +142,10 @@ class Following:
             for option, slot in kind.together.items() if kind is not None else ():
                 found = [state[key][slot] for key in group["params"] if slot in state.get(key, ())]
                 for key in group["params"] if found and group.get(option) else ():
-                    shape = self.tensors[self.new.names[key]].target.shape
-                    arrays = arrays_of(found[0])
-                    if arrays is not None:
-                        state.setdefault(key, {}).setdefault(slot, arrays.full(found[0], shape, 0))
+                    like = found[0].like if isinstance(found[0], Planned) else found[0]
+                    if arrays_of(like) is not None:
+                        target = self.tensors[self.new.names[key]].target
+                        state.setdefault(key, {}).setdefault(slot, begun(target, like))
 
     def _taken(self, group: Options) -> Options:
         """Take options of a group from the source."""
@@ -167,24 +170,16 @@ class Following:
         plan = moments(
             tensor, pieces, how, fresh=self.fresh, kept=first.ndim == len(tensor.target.shape)
         )
-        begun = kind.full(first, plan.target.shape, self._beginning(name, how))
-        if how.follows == "weight":
-            self._put(kind, begun, name)
         arrays = {source: slots[slot] for source, slots in self.old.slots.items() if slot in slots}
-        return carried_out(plan, arrays, begun)
+        weight = self.new.parameters[name].array if how.follows == "weight" else None
+        return Planned(plan, arrays, first, self._beginning(name, how), weight)
 
     def _beginning(self, name: str, how: Slot) -> float:
         return 0.0 if how.begins is None else float(self.new.group[name][how.begins])
 
-    def _put(self, kind: Arrays, begun: Any, name: str) -> None:
-        """Begin as the target's weight is now."""
-        weight = self.new.parameters[name].array
-        kind.put(begun, [((0, size),) * (size > 0) for size in weight.shape], weight)
-
-    def report(self) -> OptimizerReport:
-        """Carry everything, and say what was carried."""
+    def report(self, state: Mapping[str, Any]) -> OptimizerReport:
+        """Say what was carried, into a state dict that `planned` made."""
         classes = tuple((self.classes(side) or ("state dict",))[0] for side in (self.old, self.new))
-        state = self.state()
         return OptimizerReport(
             state,
             tuple(self._followed(key, name, state) for key, name in self.new.names.items()),

@@ -18,6 +18,7 @@ from suture._following import Following
 from suture._held import Given, held
 from suture._plan import Plan
 from suture._plan_check import check, source_tensors
+from suture._planned import calculated
 from suture._subject import Subject
 from suture._unfollowed import unfollowed
 
@@ -79,6 +80,31 @@ def transfer_optimizer(
           weight   step exp_avg exp_avg_sq   4 of 6 entries carried
           bias     step exp_avg exp_avg_sq   2 of 2 entries carried
     """
+    following = followed(
+        plan, source_optimizer, target_optimizer, source, target, fresh=fresh, options=options
+    )
+    report = following.report(calculated(following.planned()))
+    if not isinstance(target_optimizer, Mapping):
+        adapter(target_optimizer).optimizer_load(target_optimizer, copy.deepcopy({**report.state}))
+    return report
+
+
+def followed(
+    plan: Plan,
+    source_optimizer: Any,
+    target_optimizer: Any,
+    source: Owner,
+    target: Owner,
+    *,
+    fresh: Literal["mean", "zero"] = "mean",
+    options: Collection[str] = (),
+) -> Following:
+    """Read both sides and check everything; see `transfer_optimizer`.
+
+    Raises:
+        OptimizerError: as `transfer_optimizer`.
+        PlanError: as `transfer_optimizer`.
+    """
     check(plan)
     given = (
         _given("source", source_optimizer, source, frozenset(source_tensors(plan))),
@@ -91,10 +117,7 @@ def transfer_optimizer(
     faults = [*wrong, *false, *unfollowed(following)]
     if faults:
         raise _refusal(faults)
-    report = following.report()
-    if not isinstance(target_optimizer, Mapping):
-        adapter(target_optimizer).optimizer_load(target_optimizer, copy.deepcopy({**report.state}))
-    return report
+    return following
 
 
 def _targets(plan: Plan) -> frozenset[str]:

@@ -82,7 +82,7 @@ def carry_file(
             the state dict of an old one to a new one.
         force: overwrite what is there.
         allow_nan: write entries that are not numbers, too.
-        progress: is called with the bytes of weights that are written, and will be.
+        progress: is called with the bytes of tensors that are written, and will be.
 
     Returns:
         What was written.
@@ -125,9 +125,9 @@ def carry_foreseen(
         FileError: as `carry_file`.
     """
     old, out = ready.old, ready.out
-    sink = Sink(ready.size, progress)
+    sink = Sink(ready.size + ready.beside, progress)
     with digesting(old.files) as source:
         how = Writing(Sign(old.metadata, ready.plan, source), sink, allow_nan)
         gone = WRITERS[old.format].write(old, out, how)
         done = ready.plan, source.result(), (*gone, *old.left), ready.continued
-        return Written(out.path, old.format, len(out.made), sink.total, *done)
+        return Written(out.path, old.format, len(out.made), ready.size, *done)

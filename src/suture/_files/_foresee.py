@@ -5,7 +5,7 @@ Knows what would be written. Does not know formats, and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -38,6 +38,7 @@ class Foreseen:
         old: the trained weights.
         out: what is to be written.
         size: bytes of all weights.
+        beside: bytes of what optimizers keep beside them.
         plan: the digest of the plan.
         optimizers: keypath -> what is carried of the state of an optimizer.
     """
@@ -45,6 +46,7 @@ class Foreseen:
     old: Checkpoint
     out: Output
     size: int
+    beside: int
     plan: str
     optimizers: Mapping[str, OptimizerReport]
 
@@ -81,14 +83,25 @@ def foresee(
     whole = plan if order is None else replace(plan, tensors=_sorted(plan, order))
     made = _made(whole, old.arrays, state)
     copies = {at: _made(whole, each, state) for at, each in _copies(plan, old).items()}
-    every = [each for one in (made, *copies.values()) for each in one]
-    size = sum(byte_size(each.tensor) for each in every)
-    refuse_too_large(new_path, size)
+    size = sum(map(_size, (made, *copies.values())))
     optimizers = carried_optimizers(plan, old, order) if optimizer == "carry" else {}
     decided = (lambda at, _: optimizers[at].state) if optimizer == "carry" else optimizer
+    slots = [slot for report in optimizers.values() for slot in _slots(report)]
+    beside = _size(slots)
+    refuse_too_large(new_path, size + beside)
     out = Output(new_path, made, copies, config or {}, settings or {}, decided)
     WRITERS[old.format].refuse(old, out)
-    return Foreseen(old, out, size, digest, optimizers)
+    return Foreseen(old, out, size, beside, digest, optimizers)
+
+
+def _size(made: Iterable[Made]) -> int:
+    return sum(byte_size(each.tensor) for each in made)
+
+
+def _slots(report: OptimizerReport) -> Iterator[Made]:
+    """List what an optimizer keeps that is in the making."""
+    slots = (slot for each in report.state["state"].values() for slot in each.values())
+    yield from (slot for slot in slots if isinstance(slot, Made))
 
 
 def _sorted(plan: Plan, order: Collection[str]) -> tuple[TensorPlan, ...]:

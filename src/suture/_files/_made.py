@@ -19,6 +19,7 @@ from suture._entries import arrays_for, calculated, put
 from suture._partition import length
 from suture._plan import Block, Own, Sum, Tensor, TensorPlan, Term
 from suture._plan_check import is_copy
+from suture._planned import Planned
 from suture._slabs import Part, chosen_of, narrowed, part, slabs
 
 LIMIT = 4 << 20
@@ -79,6 +80,18 @@ class Made:
             return None
         found: NDArray[Any] = NUMPY.take(array, index)
         return found if found.flags.c_contiguous else None
+
+
+def made_of(slot: str, planned: Planned) -> Made:
+    """See what an optimizer will keep beside a parameter as a tensor in the making."""
+    tensor = planned.tensor
+    sources = {name: arrays_for(array).numpy(array) for name, array in planned.sources.items()}
+    own = (
+        np.array(planned.begins, DTYPES[tensor.dtype]) if planned.weight is None else planned.weight
+    )
+    name = f"{slot} of {tensor.name}"
+    initial = np.broadcast_to(own, tensor.shape)
+    return Made(replace(tensor, name=name), (name,), planned.plan, sources, initial)
 
 
 def reduced(

@@ -15,10 +15,12 @@ from typing import Any
 
 from suture._errors import OptimizerError
 from suture._files._checkpoint import Checkpoint
+from suture._files._made import made_of
 from suture._files._orders import Kept, Scope, Sides, kept_tensors, within
 from suture._followed import OptimizerReport
-from suture._optimizer import transfer_optimizer
+from suture._optimizer import followed
 from suture._plan import Plan, Sum, TensorPlan
+from suture._planned import Planned
 from suture._wrappers import plain_names, wrapper
 
 State = Mapping[str, Any]
@@ -62,7 +64,7 @@ def carried_optimizers(
         new: the target's tensors in its order; None where that is not known.
 
     Returns:
-        Keypath -> what was carried.
+        Keypath -> what was carried, in a state dict with `Made` for arrays.
 
     Raises:
         OptimizerError: with everything that is not certain, of all of them.
@@ -108,9 +110,22 @@ def _carried(sides: Sides, old: Checkpoint, at: str, state: State) -> OptimizerR
         return matched
     template = {**state, "state": {}, "param_groups": matched.groups}
     try:
-        return transfer_optimizer(sides.plan, state, template, matched.source, matched.target)
+        following = followed(sides.plan, state, template, matched.source, matched.target)
     except OptimizerError as error:
         return [f"{side}: {text}" for side, text in error.facts]
+    return following.report(_made(following.planned()))
+
+
+def _made(state: State) -> dict[str, Any]:
+    """Make of what is planned in a state dict what is written a stretch at a time."""
+    slots = {
+        key: {
+            slot: made_of(slot, value) if isinstance(value, Planned) else value
+            for slot, value in each.items()
+        }
+        for key, each in state["state"].items()
+    }
+    return {**state, "state": slots}
 
 
 def _is_whole(state: object) -> bool:

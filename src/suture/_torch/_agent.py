@@ -130,7 +130,10 @@ def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> list[
     """
     agent: Agent = old.content
     new = {DATA: _data(agent.data, out.settings), WEIGHTS: _saved(_policy(agent, out, how.sink))}
-    new |= {n: _saved(_optimizer(n, s, out.optimizer)) for n, s in agent.optimizers.items()}
+    new |= {
+        name: _saved(_filled(_optimizer(name, state, out.optimizer), how.sink))
+        for name, state in agent.optimizers.items()
+    }
     with ZipFile(old.path) as archive, ZipFile(path, "w") as written:
         for name in archive.namelist():
             written.writestr(name, new[name] if name in new else archive.read(name))
@@ -163,6 +166,13 @@ def _tensor(made: Made, sink: Sink) -> torch.Tensor:
         entries[at : at + stretch.size] = stretch
         at += stretch.size
     return tensor_of(entries.reshape(made.tensor.shape))
+
+
+def _filled(value: Any, sink: Sink) -> Any:
+    """Make the tensors that are in the making."""
+    if isinstance(value, Made):
+        return _tensor(value, sink)
+    return {k: _filled(v, sink) for k, v in value.items()} if isinstance(value, dict) else value
 
 
 def _optimizer(name: str, state: Mapping[str, Any], policy: Decided) -> Mapping[str, Any]:

@@ -236,7 +236,8 @@ def write_torch(
         path: an empty file.
         nested: what the old file holds.
         made: the keys of weights and their copies -> the tensors to make.
-        changed: the keys of other things -> what takes their place, or `GONE`.
+        changed: the keys of other things -> what takes their place, or `GONE`; `Made` for tensors
+            that are to be made, too.
         sink: takes the bytes.
 
     Returns:
@@ -244,7 +245,8 @@ def write_torch(
     """
     news: dict[int, Made] = {}
     states = {keys: _state(_at(nested.whole, keys), each, news) for keys, each in made.items()}
-    whole = _rebuilt(nested.whole, {**changed, **states})
+    others = {keys: _hollow(value, news) for keys, value in changed.items()}
+    whole = _rebuilt(nested.whole, {**others, **states})
     _lay_out(whole, path)
     # Torch numbers storages as it meets them, and calls what holds their bytes by that number.
     storages = {tensor.untyped_storage()._cdata: tensor for tensor in _tensors(whole)}
@@ -294,19 +296,28 @@ def _lay_out(whole: Any, path: Path) -> None:
 
 
 def _state(old: Mapping[str, Any], made: Sequence[Made], news: dict[int, Made]) -> dict[str, Any]:
-    """Make a state dict whose tensors have no bytes yet, with what modules say of themselves.
-
-    Memory that nobody has written to is not there: a tensor may be empty and of any size.
-    """
+    """Make a state dict whose tensors have no bytes yet, with what modules say of themselves."""
     state: dict[str, Any] = OrderedDict()
     vars(state).update(vars(old) if isinstance(old, OrderedDict) else {})
     for each in made:
-        tensor = torch.empty(each.tensor.shape, dtype=DTYPES_OF_TORCH[each.tensor.dtype])
-        news[tensor.untyped_storage()._cdata] = each
-        state |= dict.fromkeys(each.names, tensor)
+        state |= dict.fromkeys(each.names, _hollow(each, news))
     counted = counters(old, state)
     state |= {n: v for n, v in old.items() if n in counted or not isinstance(v, torch.Tensor)}
     return state
+
+
+def _hollow(value: Any, news: dict[int, Made]) -> Any:
+    """Put tensors that have no bytes yet where some are in the making.
+
+    Memory that nobody has written to is not there: a tensor may be empty and of any size.
+    """
+    if isinstance(value, Made):
+        tensor = torch.empty(value.tensor.shape, dtype=DTYPES_OF_TORCH[value.tensor.dtype])
+        news[tensor.untyped_storage()._cdata] = value
+        return tensor
+    if isinstance(value, dict):
+        return {key: _hollow(one, news) for key, one in value.items()}
+    return value
 
 
 def _rebuilt(value: Any, changed: Changes, keys: Keys = ()) -> Any:
