@@ -83,11 +83,13 @@ def test_entries_that_change_places(dtype: str, tmp_path: Path) -> None:
 
 
 ROW = ((0, 1),)
+BOTH = (Reduction(1, keep=True), Reduction(0, keep=True))
 FOLD = Reduction(0, (0.5, -0.25, 1.0, 0.125, 2.0, -1.0), keep=True)
 WORDS: dict[str, Sum | Own | Value] = {
     "scaled": Sum((Term("w", (ROW, ((0, 5),)), 0.7),)),
     "added": Sum((Term("w", (ROW, ((0, 5),))), Term("w", (((3, 4),), ((0, 5),)), -0.3))),
     "a mean": Sum((Term("w", (((0, 6),), ((0, 5),)), 1.0, (Reduction(0, keep=True),)),)),
+    "a mean of all": Sum((Term("w", (((0, 6),), ((0, 5),)), -0.3, BOTH),)),
     "folded": Sum((Term("w", (((0, 6),), ((0, 5),)), 1.3, (FOLD,)),)),
     "own, scaled": Own(0.7),
     "with some of its own": Sum((Term("w", (ROW, ((0, 5),)), 0.7),), own=0.1),
@@ -97,8 +99,12 @@ WORDS: dict[str, Sum | Own | Value] = {
 
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("word", WORDS)
-def test_entries_that_are_calculated(dtype: str, word: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [64, making.LIMIT], ids=["in steps", "whole"])
+def test_entries_that_are_calculated(
+    dtype: str, word: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """They are what torch makes of them in memory."""
+    monkeypatch.setattr(making, "LIMIT", limit)
     old, fresh = numbers(dtype, (6, 5), 1), numbers(dtype, (7, 5), 2)
     plan = plan_for(dtype, (6, 5), WORDS[word])
     save_file({"w": old}, tmp_path / "old")

@@ -28,6 +28,9 @@ FILLS: dict[str, Fill] = {
     "added": Sum((Term("w", (EVERY, SOME)), Term("w", (EVERY, SOME), -0.3))),
     "a mean of rows": Sum((Term("w", (EVERY, SOME), 1.0, (Reduction(0, keep=True),)),)),
     "a mean of columns": Sum((Term("w", (EVERY, SOME), 1.0, (Reduction(1, keep=True),)),)),
+    "a mean of all": Sum(
+        (Term("w", (EVERY, SOME), 1.0, (Reduction(0, keep=True), Reduction(1, keep=True))),)
+    ),
     "in another order": Sum((Term("w", (tuple((r, r + 1) for r in range(ROWS))[::-1], SOME)),)),
     "own": Own(0.5),
     "a value": Value(1.0),

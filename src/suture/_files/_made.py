@@ -18,7 +18,7 @@ from suture._dtypes import DTYPES
 from suture._entries import arrays_for, calculated, put
 from suture._partition import length
 from suture._plan import Block, Own, Sum, Tensor, TensorPlan, Term
-from suture._plan_check import is_copy
+from suture._plan_check import is_copy, term_shape
 from suture._planned import Planned
 from suture._slabs import Part, chosen_of, narrowed, part, slabs
 
@@ -131,7 +131,9 @@ def _in_steps(source: Array, term: Term, limit: int) -> NDArray[Any]:
     gone = {reduction.dim for reduction in term.reductions}
     kept = [dim for dim in range(len(term.index)) if dim not in gone]
     sizes = [length(runs) for runs in term.index]
-    if not kept or prod(sizes) <= limit:
+    if prod(sizes) > limit and not kept and len(gone) > 1:
+        return _last(_in_steps(source, _but_last(term), limit), term)
+    if prod(sizes) <= limit or not kept:
         return kind.numpy(calculated(kind, source, term))
     longest = max(kept, key=lambda dim: sizes[dim])
     step = max(1, limit * sizes[longest] // prod(sizes))
@@ -143,3 +145,15 @@ def _in_steps(source: Array, term: Term, limit: int) -> NDArray[Any]:
         narrow = replace(term, index=tuple(index))
         steps.append(kind.numpy(calculated(kind, source, narrow)))
     return np.concatenate(steps, axis=longest - sum(dim < longest for dim in dropped))
+
+
+def _but_last(term: Term) -> Term:
+    """Leave the last reduction out: where all dims are reduced, one is kept until then."""
+    return replace(term, reductions=tuple(replace(r, keep=True) for r in term.reductions[:-1]))
+
+
+def _last(values: NDArray[Any], term: Term) -> NDArray[Any]:
+    """Reduce what is left by the last reduction."""
+    index = tuple(((0, size),) for size in values.shape)
+    reduced = Term(term.source, index, 1.0, (replace(term.reductions[-1], keep=True),))
+    return np.reshape(calculated(NUMPY, values, reduced), term_shape(term))
