@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suture._errors import TransferError
 from suture._laid_out import Fact, dealt
 from suture._plan import Affine, Plan
 from suture._sb3._admitted import NORMALIZE
+from suture._sb3._given import given
 from suture._statistics import Moments, carry_statistics
-from suture._unpickle import load
 
 if TYPE_CHECKING:
     from stable_baselines3.common.running_mean_std import RunningMeanStd
@@ -78,7 +77,9 @@ def transfer_vec_normalize(
         >>> made.obs_rms.mean, made.gamma
         (array([1., 3., 2., 4.]), 0.98)
     """
-    run = _run(source)
+    from stable_baselines3.common.vec_env import VecNormalize
+
+    run = given(source, VecNormalize, NORMALIZE)
     _check_venv(run, venv)
     made = _around(run, venv)
     theirs, ours = _statistics(run), _statistics(made)
@@ -95,15 +96,6 @@ def transfer_vec_normalize(
         raise TransferError("Statistics do not fit the plan or the new environment.", facts)
     made.ret_rms = run.ret_rms.copy()
     return made
-
-
-def _run(source: object) -> VecNormalize:
-    from stable_baselines3.common.vec_env import VecNormalize
-
-    found = load(Path(source), NORMALIZE) if isinstance(source, str | PathLike) else source
-    if not isinstance(found, VecNormalize):
-        raise TransferError(f"The source is no VecNormalize but {type(found).__name__}.")
-    return found
 
 
 def _check_venv(run: VecNormalize, venv: object) -> None:

@@ -14,7 +14,6 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import partial
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from suture._errors import TransferError
 from suture._laid_out import Fact, dealt, placement_of
 from suture._plan import Affine, Plan
 from suture._sb3._admitted import REPLAY
-from suture._unpickle import load
+from suture._sb3._given import given
 from suture._world import spread
 
 if TYPE_CHECKING:
@@ -105,7 +104,9 @@ def transfer_replay_buffer(
         >>> made.observations[0]
         array([[2., 0., 1.]], dtype=float32)
     """
-    run = _run(source)
+    from stable_baselines3.common.buffers import ReplayBuffer
+
+    run = given(source, ReplayBuffer, REPLAY)
     facts = [*_unlike(run, target)]
     if facts:
         raise TransferError("The buffers are not alike.", facts, "make the new one like the old")
@@ -206,15 +207,6 @@ class _Rewriting:
             self.facts.append((name, f"is {plans}, {holds}"))
         self.writes.append(partial(checked.write, new))
         return fits
-
-
-def _run(source: object) -> ReplayBuffer:
-    from stable_baselines3.common.buffers import ReplayBuffer
-
-    found = load(Path(source), REPLAY) if isinstance(source, str | PathLike) else source
-    if not isinstance(found, ReplayBuffer):
-        raise TransferError(f"The source is no ReplayBuffer but {type(found).__name__}.")
-    return found
 
 
 def _unlike(run: ReplayBuffer, target: object) -> Iterator[Fact]:
