@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pickle
+import sys
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +19,7 @@ import transformers as hf
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 import suture
-from commands import Suture, seen
+from commands import Suture, said, seen
 
 LLAMA = """
     import sys
@@ -195,20 +196,28 @@ def test_an_agent_moves_to_a_larger_world(run: Suture, monkeypatch: pytest.Monke
     assert loaded.num_timesteps == 24
 
 
-def test_statistics_beside_an_agent(run: Suture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What VecNormalize saved is carried with the agent: by name, whole or not at all."""
+WORDS = "apply", "plan.json", "old.zip", "--target", "gyms:new", "-o", "new.zip"
+
+
+@pytest.fixture
+def worlds(run: Suture, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Train an agent behind statistics, save both, and plan."""
     Path("gyms.py").write_text(dedent(AGENT))
     monkeypatch.syspath_prepend(Path.cwd())
     worlds: Any = import_module("gyms")
-    normalized: Any = VecNormalize(DummyVecEnv([lambda: worlds.SMALL]), gamma=0.9)
-    trained = worlds.agent(normalized, 6)
+    worlds.normalized = VecNormalize(DummyVecEnv([lambda: worlds.SMALL]), gamma=0.9)
+    trained = worlds.agent(worlds.normalized, 6)
     trained.learn(16)
     trained.save("old.zip")
-    normalized.save("old.pkl")
-
+    worlds.normalized.save("old.pkl")
     assert run("plan", "gyms:old", "gyms:new", "-o", "plan.json").exit_code == 0
-    words = "apply", "plan.json", "old.zip", "--target", "gyms:new", "-o", "new.zip"
-    beside = "--vec-normalize", "old.pkl", "new.pkl"
+    yield worlds
+    del sys.modules["gyms"]
+
+
+def test_statistics_beside_an_agent(run: Suture, worlds: Any) -> None:
+    """What VecNormalize saved is carried with the agent: by name, whole or not at all."""
+    words, beside = WORDS, ("--vec-normalize", "old.pkl", "new.pkl")
     assert run(*words, *beside, "--dry-run").exit_code == 0
     assert not Path("new.pkl").exists()
     Path("other.pkl").write_bytes(pickle.dumps(print))
@@ -220,7 +229,7 @@ def test_statistics_beside_an_agent(run: Suture, monkeypatch: pytest.MonkeyPatch
     assert result.exit_code == 0, result.stderr
 
     around: Any = VecNormalize.load("new.pkl", DummyVecEnv([lambda: worlds.LARGE]))
-    np.testing.assert_array_equal(around.obs_rms.mean[[1, 2]], normalized.obs_rms.mean)
+    np.testing.assert_array_equal(around.obs_rms.mean[[1, 2]], worlds.normalized.obs_rms.mean)
     np.testing.assert_array_equal(around.obs_rms.mean[[0, 3]], 0.0)
     assert around.gamma == 0.9
     loaded = worlds.PPO.load("new.zip", env=around, device="cpu")
@@ -229,3 +238,49 @@ def test_statistics_beside_an_agent(run: Suture, monkeypatch: pytest.MonkeyPatch
     assert "new.pkl exists already." in run(*words, *beside).stderr
     assert not Path("new.zip").exists()
     assert run(*words, "--force", *beside).exit_code == 0
+
+
+def test_statistics_that_must_not_be_written_there(run: Suture, worlds: Any) -> None:
+    """Neither over the agent nor over what is read; nor is the agent written over them."""
+    Path("old.pkl").chmod(0o600)
+    before = {path.name: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    cases = (
+        ("new.zip", "old.pkl", "new.zip", "new.zip is where the agent itself is written."),
+        ("new.zip", "old.pkl", "plan.json", "plan.json is what would be read."),
+        ("new.zip", "old.pkl", "old.zip", "old.zip is what would be read."),
+        ("new.zip", "old.pkl", "old.pkl", "old.pkl is what would be read."),
+        ("old.pkl", "old.pkl", "new.pkl", "old.pkl is what would be read."),
+    )
+    for agent, old, new, told in cases:
+        result = run(*WORDS[:-1], agent, "--vec-normalize", old, new, "--force")
+        assert result.exit_code == 2
+        assert f"FileError: {told}\n" in result.stderr
+    assert {p.name: p.read_bytes() for p in Path().iterdir() if p.is_file()} == before
+    assert run(*WORDS, "--vec-normalize", "old.pkl", "new.pkl").exit_code == 0
+    assert Path("new.pkl").stat().st_mode & 0o777 == 0o600
+
+
+def test_statistics_that_cannot_take_their_place(
+    run: Suture, worlds: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The agent is there by then: that is said, and what to do."""
+    replace = Path.replace
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name == ".new.pkl.suture-part":
+            assert Path("new.zip").exists()
+            raise OSError("the disk is gone")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    result = run(*WORDS, "--vec-normalize", "old.pkl", "new.pkl")
+    told = """
+        FileError: new.zip is written, but not what belongs beside it: new.pkl cannot be written.
+          because  the disk is gone
+
+        hint: write both again: --force
+        """
+    assert result.exit_code == 2
+    assert result.stderr.endswith(said(told))
+    assert Path("new.zip").exists()
+    assert not Path("new.pkl").exists()

@@ -13,6 +13,7 @@ import torch
 from safetensors.numpy import load_file, save_file
 
 import suture
+from disks import largest_file, masked
 from suture._errors import FileError
 from suture._files import carry_file, open_checkpoint
 from widened import ZEROS, State, some, widened
@@ -93,6 +94,78 @@ def test_a_folder_that_is_overwritten(tmp_path: Path) -> None:
     carry_file(PLAN, old, tmp_path / "new", force=True)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
     assert not (tmp_path / "new" / "stale.safetensors").exists()
+
+
+def test_a_folder_that_is_written_where_a_file_is(tmp_path: Path) -> None:
+    """It is refused, whatever is said; so is what is no name."""
+    old = open_checkpoint(sharded(tmp_path / "old"))
+    (tmp_path / "new").write_text("dear to somebody")
+    with pytest.raises(FileError, match="new is a file, and a folder would be written"):
+        carry_file(PLAN, old, tmp_path / "new", force=True)
+    assert (tmp_path / "new").read_text() == "dear to somebody"
+    for place in (Path(), tmp_path / "old" / ".."):
+        with pytest.raises(FileError, match="does not name a new folder"):
+            carry_file(PLAN, old, place, force=True)
+
+
+def test_who_may_read_a_new_folder(tmp_path: Path) -> None:
+    """Files of weights are for those who may read all old ones, others as they were."""
+    folder = sharded(tmp_path / "old")
+    (folder / "tokenizer.json").touch(0o640)
+    (folder / "run.sh").touch(0o755)
+    (folder / "model-00002-of-00003.safetensors").chmod(0o600)
+    folder.chmod(0o750)
+    with masked(0o022):
+        carry_file(PLAN, open_checkpoint(folder), tmp_path / "new", config={"config.json": "{}"})
+    found = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "new").iterdir()}
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o750
+    assert (found.pop("tokenizer.json"), found.pop("run.sh")) == (0o640, 0o644)
+    assert {*found.values()} == {0o600}
+
+
+LOST = """\
+{new} was being overwritten when a run was killed.
+  it is    {old}
+
+hint: give it its name again: mv {old} {new}"""
+
+
+def test_a_folder_whose_run_was_killed_while_it_was_replaced(tmp_path: Path) -> None:
+    """Between two renames it has another name: that is told, and the next run goes on from it."""
+    old = open_checkpoint(sharded(tmp_path / "old"))
+    new, beside = tmp_path / "new", tmp_path / ".new.suture-old"
+    sharded(beside)
+    for look in (lambda: open_checkpoint(new), lambda: carry_file(PLAN, old, new)):
+        with pytest.raises(FileError) as caught:
+            look()
+        assert str(caught.value) == LOST.format(new=new, old=beside)
+    with pytest.raises(FileError, match="suture-old is what would be read"):
+        carry_file(PLAN, open_checkpoint(beside), new, force=True)
+    with largest_file(100), pytest.raises(FileError, match="cannot be written"):
+        carry_file(PLAN, old, new, force=True)
+    assert [*open_checkpoint(beside).tensors] == [*OLD]
+    carry_file(PLAN, old, new, force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
+
+
+def test_a_folder_that_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that was there gets its name back."""
+    old = open_checkpoint(sharded(tmp_path / "old"))
+    sharded(tmp_path / "new")
+    replace = Path.replace
+
+    def refused(path: Path, target: Path) -> Path:
+        if path.name.endswith("-part"):
+            raise OSError("the disk is gone")
+        return replace(path, target)
+
+    monkeypatch.setattr(Path, "replace", refused)
+    with pytest.raises(FileError, match="the disk is gone"):
+        carry_file(PLAN, old, tmp_path / "new", force=True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
+    assert [*open_checkpoint(tmp_path / "new").tensors] == [*OLD]
 
 
 OUTSIDE = ("../secret.safetensors", "/etc/passwd", "a/b.safetensors", "..", "weights.txt", 3, None)

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from time import sleep
 
@@ -16,9 +13,11 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from disks import largest_file, masked
 from suture._errors import FileError, PlanError
 from suture._files import Format, carry_file, open_checkpoint
-from suture._files._atomic import refuse_output, whole_file
+from suture._files._atomic import whole_file, whole_folder
+from suture._files._outputs import refuse_folder
 from widened import ZEROS, State, layers, some, widened
 
 OLD = layers()
@@ -131,17 +130,6 @@ def test_weights_that_are_no_numbers(old: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(load_file(tmp_path / "new")["fc.bias"][:4], broken["fc.bias"])
 
 
-@contextmanager
-def largest_file(size: int) -> Iterator[None]:
-    """Let no file grow beyond so many bytes: what a full disk says, another number says here."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 def test_a_disk_that_is_full_in_the_middle(tmp_path: Path) -> None:
     """The reason is told, and no part is left."""
     large = {"w": some((300, 1000))}
@@ -193,7 +181,7 @@ def test_a_user_who_stops_it(old: Path, tmp_path: Path) -> None:
 
 def test_a_disk_without_room(old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is told before anything is written."""
-    monkeypatch.setattr("suture._files._atomic.free", lambda _: 30)
+    monkeypatch.setattr("suture._files._outputs.free", lambda _: 30)
     with pytest.raises(FileError) as caught:
         carry_file(PLAN, open_checkpoint(old), tmp_path / "new")
     assert str(caught.value) == (
@@ -201,11 +189,81 @@ def test_a_disk_without_room(old: Path, tmp_path: Path, monkeypatch: pytest.Monk
     )
 
 
+def test_what_a_killed_run_left_makes_room(
+    old: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is taken away, so that a disk that it fills has room for the next run."""
+    monkeypatch.setattr("suture._files._outputs.free", lambda _: 30)
+    (tmp_path / ".new.suture-part").mkdir()
+    (tmp_path / ".new.suture-part" / "half").write_bytes(b"." * 50)
+    carry_file(PLAN, open_checkpoint(old), tmp_path / "new")
+    assert names(tmp_path) == ["new", "old.safetensors"]
+
+
+def test_what_a_killed_run_left_of_another_kind(old: Path, tmp_path: Path) -> None:
+    """A folder where a file is to be written is taken away, and a file where a folder is."""
+    part = tmp_path / ".new.suture-part"
+    part.mkdir()
+    (part / "half").write_text("")
+    with whole_file(tmp_path / "new") as file:
+        file.write_text("all")
+    (tmp_path / "new").unlink()
+    part.write_text("half")
+    with whole_folder(tmp_path / "new") as folder:
+        (folder / "all").write_text("all")
+    assert names(tmp_path) == ["new", "old.safetensors"]
+    assert names(tmp_path / "new") == ["all"]
+
+
+def test_runs_of_another_kind_that_write_the_same(tmp_path: Path) -> None:
+    """What a live run writes is not taken away, be it a file or a folder."""
+    for first, second in ((whole_file, whole_folder), (whole_folder, whole_file)):
+        with first(tmp_path / "new") as part:
+            with pytest.raises(FileError) as caught, second(tmp_path / "new"):
+                pass
+            assert str(caught.value) == (
+                "Another run is writing .new.suture-part now.\n\nhint: wait until it ends"
+            )
+            assert part.exists()
+        assert names(tmp_path) == ["new"]
+        if (tmp_path / "new").is_file():
+            (tmp_path / "new").unlink()
+
+
+def test_who_may_read_a_new_file(old: Path, tmp_path: Path) -> None:
+    """Those who may read the old one, whoever may read what is overwritten."""
+    new = tmp_path / "new"
+    for mode in (0o600, 0o644, 0o755, 0o400):
+        old.chmod(mode)
+        for before in (0o666, 0o600):
+            new.touch()
+            new.chmod(before)
+            with masked(0o022):
+                carry_file(PLAN, open_checkpoint(old), new, force=True)
+            assert new.stat().st_mode & 0o777 == mode & 0o666 | 0o600
+    with masked(0o077):
+        carry_file(PLAN, open_checkpoint(old), new, force=True)
+    assert new.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("kind", ["safetensors", "torch", "npz"])
+def test_a_private_file_is_private_all_the_while(kind: Format, old: Path, tmp_path: Path) -> None:
+    """Nobody else reads the part that is written, in whichever format."""
+    old.chmod(0o600)
+    modes = set[int]()
+
+    def look(written: int, total: int) -> None:
+        modes.add((tmp_path / ".new.suture-part").stat().st_mode & 0o777)
+
+    with masked(0o022):
+        carry_file(PLAN, open_checkpoint(old), tmp_path / "new", format=kind, progress=look)
+    assert modes == {0o600} == {(tmp_path / "new").stat().st_mode & 0o777}
+
+
 PROGRAM = """
 import sys
 from pathlib import Path
-from suture._files import Format, carry_file, open_checkpoint
-from suture._files._atomic import whole_file
+from suture._files import carry_file, open_checkpoint
 from suture._plan import Plan
 folder = Path(sys.argv[1])
 plan = Plan.from_json((folder / "plan.json").read_text())
@@ -259,10 +317,10 @@ def test_an_output_around_the_source(tmp_path: Path) -> None:
     inner.mkdir(parents=True)
     for path, told in ((inner.parent, "holds what would be read"), (tmp_path, "holds")):
         with pytest.raises(FileError, match=told):
-            refuse_output(path, (inner,), force=True)
+            refuse_folder(path, (inner,), force=True)
     other = tmp_path / "elsewhere"
     with pytest.raises(FileError, match="holds folders, which no checkpoint does"):
-        refuse_output(inner.parent, (other,), force=True)
+        refuse_folder(inner.parent, (other,), force=True)
 
 
 def test_a_new_file_is_nobody_s_program(tmp_path: Path) -> None:

@@ -71,6 +71,16 @@ def _returned(reference: str, kind: type[Kind], hint: str) -> Kind:
     return found
 
 
+def place_of(reference: str) -> Path:
+    """Give the file that a reference names, if it names one: nothing else is called like that.
+
+    Example:
+        >>> place_of("models/old.py:build").name
+        'old.py'
+    """
+    return Path(reference.rpartition(":")[0])
+
+
 def _called(reference: str) -> object:
     """Call the function that a reference names."""
     place, colon, name = reference.rpartition(":")

@@ -51,7 +51,7 @@ from suture._files import (
     weights_alone,
 )
 from suture._plan import Plan
-from suture._reference import load
+from suture._reference import load, place_of
 from suture._render import counts
 from suture._words import listed
 
@@ -101,6 +101,7 @@ def apply(
         _refuse_to_invent(plan, begun)
         given = held if kind is None else weights_alone(held, form)
         beside: OptimizerPolicy = "reset" if reset_optimizer else "carry"
+        reads = _reads(file, old, fresh, target, vec_normalize)
         ready = foresee(
             plan,
             given,
@@ -109,6 +110,7 @@ def apply(
             config=begun.texts,
             settings=begun.settings,
             optimizer=beside,
+            read=reads,
             force=force,
         )
         size = f"{len(ready.out.made)} tensors, {ready.size:,} bytes"
@@ -116,7 +118,8 @@ def apply(
         counted = "\n".join(f"  {line}" for line in lines)
         said = f"{output}: {form}, {size}, from {old}\n{counted}"
         written = None
-        with _statistics(plan, vec_normalize, begun, force=force, dry_run=dry_run):
+        beside_agent = {"agent": output, "read": reads, "force": force, "dry_run": dry_run}
+        with _statistics(plan, vec_normalize, begun, **beside_agent):
             if not dry_run:
                 ERR.print(f"writing {said}")
                 with _shown() as progress:
@@ -181,15 +184,26 @@ def _refuse_to_invent(plan: Plan, begun: _Begun) -> None:
         raise PlanError(sentence, [("own init", listed(kept))], hint)
 
 
+def _reads(
+    plan: Path, old: Path, fresh: Path | None, target: str | None, beside: tuple[Path, Path] | None
+) -> list[Path]:
+    """List all that is read, over which nothing is written."""
+    found = [plan, old]
+    found += [] if fresh is None else [fresh]
+    found += [] if target is None else [place_of(target)]
+    found += [] if beside is None else beside[:1]
+    return found
+
+
 def _statistics(
-    plan: Plan, files: tuple[Path, Path] | None, begun: _Begun, *, force: bool, dry_run: bool
+    plan: Plan, files: tuple[Path, Path] | None, begun: _Begun, **how: Any
 ) -> AbstractContextManager[None]:
     """Carry what an agent's run saved beside it, if it is said where."""
     if files is None:
         return nullcontext()
     from suture._sb3._normalize_file import normalized
 
-    return normalized(plan, *files, begun.settings, force=force, dry_run=dry_run)
+    return normalized(plan, *files, begun.settings, **how)
 
 
 @contextmanager

@@ -30,13 +30,14 @@ from suture._cli._given import (
     SourceSchema,
     Weights,
 )
-from suture._cli._plan_file import read_plan, refuse_to_write, write_plan
+from suture._cli._plan_file import read_plan, write_plan
 from suture._cli._program import Running, next_command
 from suture._cli._screen import ERR, OUT
 from suture._cli._weights import tensors_for
 from suture._derive import derive
+from suture._files import refuse_file
 from suture._plan import Plan
-from suture._reference import load, load_schema
+from suture._reference import load, load_schema, place_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ def plan(
     source, target = _sides(models, source_checkpoint)
     with Running():
         if output is not None:
-            refuse_to_write(output, force)
+            references = [place_of(one) for one in (*models, source_schema) if one is not None]
+            refuse_file(output, [*references, *filter(None, [source_checkpoint])], force)
         told = options.sizes(size or [])
         old = _Old(source, source_checkpoint, source_schema, told, weights)
         said: dict[str, Any] = {

@@ -4,11 +4,12 @@ A file is mapped, never loaded: a model of any size goes through a few megabytes
 framework until a file needs one.
 """
 
-from suture._files._atomic import refuse_output, whole_file
+from suture._files._atomic import whole_file
 from suture._files._carry import Written, carry_file, carry_foreseen
 from suture._files._checkpoint import Checkpoint, Format
 from suture._files._foresee import Foreseen, OptimizerPolicy, foresee
 from suture._files._open import open_checkpoint
+from suture._files._outputs import mode_of, refuse_file
 from suture._files._writers import ALONE, weights_alone
 
 __all__ = [
@@ -21,8 +22,9 @@ __all__ = [
     "carry_file",
     "carry_foreseen",
     "foresee",
+    "mode_of",
     "open_checkpoint",
-    "refuse_output",
+    "refuse_file",
     "weights_alone",
     "whole_file",
 ]

@@ -1,6 +1,7 @@
 """Outputs that are there whole or not at all: written beside, then renamed.
 
-Knows files, folders and what may go wrong with them. Does not know what is written.
+Knows what may go wrong with files and folders. Does not know what is written, nor whether it may be
+(`_outputs`).
 """
 
 from __future__ import annotations
@@ -8,70 +9,25 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from suture._errors import FileError
+from suture._files._outputs import old_of, part_of
 
 if sys.platform != "win32":
     import fcntl
 
-PART = ".suture-part"
-"""The end of the name of what is not yet whole. What a killed run leaves, the next one takes."""
-
-
-def part_of(path: Path) -> Path:
-    """Name what an output is while it is written: hidden, beside it, the same every time."""
-    return path.with_name(f".{path.name}{PART}")
-
-
-def refuse_output(path: Path, sources: Iterable[Path], force: bool) -> None:
-    """Refuse an output that cannot or must not be written, before any work is done.
-
-    Raises:
-        FileError: it is there already, is one of the sources, or has no folder to lie in.
-    """
-    if path.exists() and any(one.exists() and path.samefile(one) for one in sources):
-        raise FileError(f"{path} is what would be read.", hint="write to another place")
-    if any(path.resolve() in one.resolve().parents for one in sources):
-        raise FileError(f"{path} holds what would be read.", hint="write to another place")
-    if path.exists() and not force:
-        raise FileError(f"{path} exists already.", hint="give --force to overwrite it")
-    if path.is_dir() and any(each.is_dir() for each in path.iterdir()):
-        hint = "write to another place, or take them away"
-        raise FileError(f"{path} holds folders, which no checkpoint does.", hint=hint)
-    if not path.parent.is_dir():
-        raise FileError(f"There is no folder {str(path.parent)!r} to write {path.name} into.")
-
-
-def refuse_too_large(path: Path, size: int) -> None:
-    """Refuse an output of `size` bytes that the disk has no room for.
-
-    Raises:
-        FileError: with both sizes.
-    """
-    room = free(path.parent)
-    if size > room:
-        facts = [("needed", f"{size:,} bytes"), ("free", f"{room:,} bytes")]
-        raise FileError(f"The disk has no room for {path.name}.", facts)
-
-
-def free(folder: Path) -> int:
-    """Count the bytes that the disk of a folder has left."""
-    return shutil.disk_usage(folder).free
-
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def whole_file(path: Path, mode: int = 0o666) -> Iterator[Path]:
     """Give an empty file beside to write to, which takes the place of `path` if all goes well.
 
     Raises:
         FileError: the disk says no, or another run is writing the same. Nothing is left then.
     """
-    part = part_of(path)
-    with _explained(path), _alone(part, os.O_RDWR | os.O_CREAT), _left_clean(part):
-        os.truncate(part, 0)
+    with _part(path, _file, mode) as part:
         yield part
         _to_disk(part)
         part.replace(path)
@@ -79,29 +35,63 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, mode: int = 0o777) -> Iterator[Path]:
     """Give an empty folder beside, which takes the place of `path` if all goes well.
 
     Raises:
         FileError: the disk says no, or another run is writing the same. Nothing is left then.
     """
-    part = part_of(path)
-    with _explained(path):
-        part.mkdir(exist_ok=True)
-    with _explained(path), _alone(part, os.O_RDONLY), _left_clean(part):
-        for left in part.iterdir():
-            _remove(left)
+    with _part(path, _folder, mode) as part:
         yield part
         for file in (*(each for each in part.rglob("*") if each.is_file()), part):
             _to_disk(file)
-        # No call exchanges two folders everywhere: for an instant neither is there by its name.
-        old = path.with_name(f".{path.name}.suture-old")
+        _take_place(part, path)
+
+
+def _take_place(part: Path, path: Path) -> None:
+    """Let a whole folder take the place of what is there.
+
+    No call of Python's exchanges two folders: for an instant neither is there by its name. What is
+    killed then leaves the old one beside, which is taken away only when the new one is there.
+    """
+    old = old_of(path)
+    if path.exists():
         _remove(old)
-        if path.exists():
-            path.replace(old)
+        path.replace(old)
+    try:
         part.replace(path)
-        _to_disk(path.parent)
-        _remove(old)
+    finally:
+        if old.exists() and not path.exists():
+            old.replace(path)
+    _to_disk(path.parent)
+    _remove(old)
+
+
+@contextmanager
+def _part(path: Path, create: Callable[[Path, int], int], mode: int) -> Iterator[Path]:
+    """Give what is new beside, which nobody else writes, and which is gone if all does not go well.
+
+    What a killed run left there is taken away first, whatever it is.
+    """
+    part = part_of(path)
+    with _explained(path):
+        with suppress(FileNotFoundError), _alone(part, os.open(part, os.O_RDONLY)):
+            _remove(part)
+        try:
+            number = create(part, mode)
+        except FileExistsError:
+            raise _busy(part) from None
+        with _alone(part, number), _left_clean(part):
+            yield part
+
+
+def _file(part: Path, mode: int) -> int:
+    return os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, mode)
+
+
+def _folder(part: Path, mode: int) -> int:
+    part.mkdir(mode)
+    return os.open(part, os.O_RDONLY)
 
 
 @contextmanager
@@ -114,19 +104,30 @@ def _explained(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _alone(part: Path, flags: int) -> Iterator[None]:
-    """Open what is not yet whole, and keep other runs from writing it.
+def _alone(part: Path, number: int) -> Iterator[None]:
+    """Keep other runs from writing what is open by a number, and close it.
 
     Raises:
-        FileError: another run does.
+        FileError: another run writes it, or did and has given it its name.
     """
-    number = os.open(part, flags, 0o666)
     try:
-        if not _locked(number) or not os.path.samestat(os.fstat(number), part.stat()):
-            raise FileError(f"Another run is writing {part.name} now.", hint="wait until it ends")
+        if not (_locked(number) and _is(part, number)):
+            raise _busy(part)
         yield
     finally:
         os.close(number)
+
+
+def _busy(part: Path) -> FileError:
+    return FileError(f"Another run is writing {part.name} now.", hint="wait until it ends")
+
+
+def _is(part: Path, number: int) -> bool:
+    """Whether what is open still has its name: who took it away writes another."""
+    try:
+        return os.path.samestat(os.fstat(number), part.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _locked(number: int) -> bool:

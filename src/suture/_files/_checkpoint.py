@@ -27,6 +27,9 @@ Format = Literal[
     "stable-baselines3",
     "npz",
 ]
+FOLDERS = ("sharded safetensors", "hugging face folder")
+"""The formats that are folders."""
+
 Arrays = Mapping[str, NDArray[Any]]
 
 

@@ -5,19 +5,19 @@ Knows what would be written. Does not know formats, and writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from suture._apply import demand_fit, source_misfits, target_misfits
 from suture._errors import PlanError
-from suture._files._atomic import refuse_output, refuse_too_large
-from suture._files._checkpoint import Arrays, Checkpoint
+from suture._files._checkpoint import FOLDERS, Arrays, Checkpoint
 from suture._files._headers import byte_size
 from suture._files._made import Made
 from suture._files._optimizers import Continued, carried_optimizers, continued
 from suture._files._orders import target_order
+from suture._files._outputs import refuse_file, refuse_folder, refuse_too_large
 from suture._files._record import plan_digest, record_in
 from suture._files._writers import WRITERS, Decided, Output
 from suture._followed import OptimizerReport
@@ -65,9 +65,12 @@ def foresee(
     config: Mapping[str, str] | None = None,
     settings: Mapping[str, Any] | None = None,
     optimizer: OptimizerPolicy = "carry",
+    read: Sequence[Path] = (),
     force: bool = False,
 ) -> Foreseen:
     """Make every check that can be made before the first byte is written.
+
+    What is in `read` is not written over either, as `old` and `fresh` are not.
 
     Raises:
         PlanError: as `carry_file`.
@@ -75,7 +78,9 @@ def foresee(
         FileError: as `carry_file`, but for entries that are no numbers.
     """
     check(plan)
-    refuse_output(new_path, (old.path, *old.files), force)
+    files = [path for one in (old, fresh) if isinstance(one, Checkpoint) for path in _files(one)]
+    refuse = refuse_folder if old.format in FOLDERS else refuse_file
+    refuse(new_path, (*files, *read), force)
     digest = plan_digest(plan)
     _refuse_again(old, digest)
     state = fresh.arrays if isinstance(fresh, Checkpoint) else fresh or {}
@@ -102,6 +107,10 @@ def _slots(report: OptimizerReport) -> Iterator[Made]:
     """List what an optimizer keeps that is in the making."""
     slots = (slot for each in report.state["state"].values() for slot in each.values())
     yield from (slot for slot in slots if isinstance(slot, Made))
+
+
+def _files(held: Checkpoint) -> tuple[Path, ...]:
+    return (held.path, *held.files)
 
 
 def _sorted(plan: Plan, order: Collection[str]) -> tuple[TensorPlan, ...]:

@@ -5,7 +5,7 @@ Knows how a plan is carried out without holding a tensor. Does not know files.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -45,6 +45,14 @@ class Made:
     plan: TensorPlan
     sources: Sources
     initial: Array | None
+
+    def held_in(self, old: Collection[str]) -> tuple[str, ...]:
+        """Choose the names that an old file used, or the first if it used none."""
+        return tuple(name for name in self.names if name in old) or self.names[:1]
+
+    def called(self, *names: str) -> Made:
+        """See it under some of its names."""
+        return replace(self, tensor=replace(self.tensor, name=names[0]), names=names)
 
     def stretches(self) -> Iterator[NDArray[Any]]:
         """Give the entries, flat, in the order in which they lie.

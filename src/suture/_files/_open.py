@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from suture._errors import FileError
-from suture._files import _safetensors
 from suture._files._checkpoint import Checkpoint
+from suture._files._folders import open_folder
 from suture._files._npz import END, open_npz
+from suture._files._outputs import refuse_lost
+from suture._files._safetensors import open_file
 from suture._files._zips import members
 
 ZIP = b"PK\x03\x04"
@@ -46,33 +48,19 @@ def open_checkpoint(path: str | PathLike[str], weights: str | None = None) -> Ch
         ('npz', 'f32[3]')
     """
     place = Path(path)
+    refuse_lost(place)
     try:
-        return _folder(place) if place.is_dir() else _file(place, weights)
+        return open_folder(place) if place.is_dir() else _file(place, weights)
     except OSError as error:
         because = [("because", error.strerror or str(error))]
         raise FileError(f"{place} cannot be read.", because) from None
-
-
-def _folder(path: Path) -> Checkpoint:
-    indices = sorted(path.glob(f"*{_safetensors.INDEX}"))
-    if len(indices) > 1:
-        facts = [("index", one.name) for one in indices]
-        raise FileError(f"{path} holds several models.", facts, "put each into its own folder")
-    if indices:
-        return _safetensors.open_folder(path, indices[0])
-    if (path / _safetensors.SINGLE).is_file():
-        return _safetensors.open_folder(path, None)
-    raise FileError(
-        f"{path} holds no weights.",
-        [("looked for", f"{_safetensors.SINGLE}, *{_safetensors.INDEX}")],
-    )
 
 
 def _file(path: Path, weights: str | None) -> Checkpoint:
     with path.open("rb") as file:
         begin = file.read(9)
     if begin[8:] == b"{":
-        return _safetensors.open_file(path)
+        return open_file(path)
     names = members(path)[0] if begin.startswith(ZIP) else []
     if any(name.endswith("/data.pkl") for name in names) or begin == OLD_TORCH:
         torch_file: Any = import_module("suture._torch._file")

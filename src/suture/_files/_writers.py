@@ -6,7 +6,7 @@ Knows which parts of each format follow the weights. Does not know plans.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -16,18 +16,12 @@ from zipfile import ZIP_STORED
 from suture._errors import FileError
 from suture._files._atomic import whole_file, whole_folder
 from suture._files._checkpoint import Checkpoint, Format
-from suture._files._headers import WRITTEN
+from suture._files._folders import Folder, left_out, others, write_weights
 from suture._files._made import Made
 from suture._files._npz import Compression, refuse_dtypes, write_npz
+from suture._files._outputs import empty_file, folder_mode_of, mode_of
 from suture._files._record import Sign
-from suture._files._safetensors import (
-    INDEX,
-    Shards,
-    left_out,
-    others,
-    write_file,
-    write_shards,
-)
+from suture._files._safetensors import named_apart, refuse_strange, write_file
 from suture._files._sink import Sink
 from suture._files._zips import sealed
 
@@ -93,33 +87,37 @@ class Writer:
 
 
 def _refuse_safetensors(_: Checkpoint, out: Output) -> None:
-    strange = [(m.tensor.name, m.tensor.dtype) for m in out.made if m.tensor.dtype not in WRITTEN]
-    if strange:
-        raise FileError(f"{out.path} cannot be written: safetensors knows no such dtype.", strange)
+    refuse_strange(out.path, out.made)
 
 
 def _write_file(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
-    with whole_file(out.path) as part:
-        write_file(part, _held(out.made, old.tensors), how.sign, how.sink)
+    with whole_file(out.path, mode_of(old.files)) as part:
+        write_file(part, named_apart(out.made, old.tensors), how.sign, how.sink)
         how.demand_numbers()
     return ()
 
 
+def _refuse_folder(old: Checkpoint, out: Output) -> None:
+    held: Folder = old.content
+    held.kind.refuse(out.path, out.made)
+
+
 def _write_folder(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
-    names = {file.name for file in old.files}
-    made = _held(out.made, old.tensors)
-    with whole_folder(out.path) as part:
-        if isinstance(old.content, Shards):
-            write_shards(part, made, old.content, how.sign, how.sink)
-            names.add(old.content.stem + INDEX)
-        else:
-            write_file(part / old.files[0].name, made, how.sign, how.sink)
+    held: Folder = old.content
+    weights = {*(file.name for file in old.files), *held.index_name}
+    made = held.kind.named(out.made, old.tensors)
+    mode = mode_of(old.files)
+    with whole_folder(out.path, folder_mode_of(old.path)) as part:
+        write_weights(part, made, held, mode, how.sign, how.sink)
         how.demand_numbers()
-        for file in others(old.path, names):
+        for file in others(old.path, weights):
+            empty_file(part / file.name, mode_of([file]))
             shutil.copyfile(file, part / file.name)
         for name, text in out.config.items():
+            if not (part / name).exists():
+                empty_file(part / name, mode)
             (part / name).write_text(text, encoding="utf-8")
-    return [each.name for each in left_out(old.path, names)]
+    return [each.name for each in left_out(old.path, weights)]
 
 
 ALONE: Mapping[Format, Mapping[str, str]] = {
@@ -154,7 +152,7 @@ def _write_torch(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     changed, gone = _torch_file().without_optimizers(nested, out.optimizer)
     copies = {nested.copies[at]: m for at, m in out.copies.items() if at in nested.copies}
     made = {nested.weights: out.made} | copies
-    with whole_file(out.path) as part:
+    with whole_file(out.path, mode_of(old.files)) as part:
         filled = _torch_file().write_torch(part, nested, made, changed, how.sink)
         how.demand_numbers()
         sealed(part, how.sign.signed(), filled)
@@ -175,7 +173,7 @@ def _refuse_npz(_: Checkpoint, out: Output) -> None:
 
 def _write_npz(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     kind = old.content.kind if isinstance(old.content, Compression) else ZIP_STORED
-    with whole_file(out.path) as part:
+    with whole_file(out.path, mode_of(old.files)) as part:
         write_npz(part, _every(out.made), kind, how.sign, how.sink)
         how.demand_numbers()
     return ()
@@ -186,7 +184,7 @@ def _refuse_agent(old: Checkpoint, out: Output) -> None:
 
 
 def _write_agent(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
-    with whole_file(out.path) as part:
+    with whole_file(out.path, mode_of(old.files)) as part:
         gone = _agents().write_agent(part, old, out, how)
         how.demand_numbers()
     return list(gone)
@@ -198,19 +196,10 @@ def _agents() -> Any:
 
 def _every(made: Sequence[Made]) -> list[Made]:
     """Write tied tensors under each of their names."""
-    return [replace(m, tensor=replace(m.tensor, name=name)) for m in made for name in m.names]
+    return [each.called(name) for each in made for name in each.names]
 
 
-def _held(made: Sequence[Made], old: Collection[str]) -> list[Made]:
-    """Choose under which names a file holds tied tensors: those that the old one used."""
-    return [
-        replace(each, tensor=replace(each.tensor, name=name))
-        for each in made
-        for name in [name for name in each.names if name in old] or each.names[:1]
-    ]
-
-
-_FOLDER = Writer(_refuse_safetensors, _write_folder)
+_FOLDER = Writer(_refuse_folder, _write_folder)
 _TORCH = Writer(_refuse_torch, _write_torch)
 
 WRITERS: Mapping[Format, Writer] = {

@@ -6,13 +6,13 @@ statistics (`_normalize`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suture._errors import FileError
-from suture._files import refuse_output, whole_file
+from suture._files import mode_of, refuse_file, whole_file
 from suture._plan import Plan
 from suture._sb3._normalize import transfer_vec_normalize
 
@@ -25,7 +25,15 @@ SPACES = ("observation_space", "action_space")
 
 @contextmanager
 def normalized(
-    plan: Plan, old: Path, new: Path, settings: Mapping[str, Any], *, force: bool, dry_run: bool
+    plan: Plan,
+    old: Path,
+    new: Path,
+    settings: Mapping[str, Any],
+    agent: Path,
+    read: Sequence[Path],
+    *,
+    force: bool,
+    dry_run: bool,
 ) -> Iterator[None]:
     """Carry the statistics beside an agent; they take their place when the agent has its own.
 
@@ -34,6 +42,8 @@ def normalized(
         old: what `VecNormalize.save` wrote; read without trust.
         new: the file to write.
         settings: the changed agent's settings, of which its spaces are taken.
+        agent: the file that the agent is written to meanwhile.
+        read: what else is read for it.
         force: overwrite what is there.
         dry_run: make every check and write nothing.
 
@@ -45,14 +55,24 @@ def normalized(
     if any(name not in settings for name in SPACES):
         hint = "give the changed agent's policy, --target TARGET"
         raise FileError(f"{old} is of an agent: the new one needs its spaces.", (), hint)
-    refuse_output(new, (old,), force)
+    if new.resolve() == agent.resolve():
+        raise FileError(f"{new} is where the agent itself is written.", hint="write them apart")
+    refuse_file(new, (old, *read), force)
     made = transfer_vec_normalize(plan, old, _empty(*(settings[name] for name in SPACES)))
     if dry_run:
         yield
         return
-    with whole_file(new) as part:
-        made.save(str(part))
-        yield
+    there = False
+    try:
+        with whole_file(new, mode_of([old])) as part:
+            made.save(str(part))
+            yield
+            there = True
+    except FileError as error:
+        if not there:
+            raise
+        sentence = f"{agent} is written, but not what belongs beside it: {error.sentence}"
+        raise FileError(sentence, error.facts, "write both again: --force") from None
 
 
 def _empty(observation: Any, action: Any) -> VecEnv:
