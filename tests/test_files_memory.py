@@ -97,3 +97,14 @@ def test_what_an_optimizer_keeps_of_a_large_tensor(large: Path, tmp_path: Path) 
     assert found["exp_avg_sq"].shape == target.shape
     assert found["exp_avg_sq"][:, -1].allclose(found["exp_avg_sq"][:, 0])
     assert found["exp_avg"][:, -1].eq(0).all()
+
+
+def test_a_large_tensor_in_a_folder_of_torch(tmp_path: Path) -> None:
+    """A folder holds no more than a file does."""
+    (tmp_path / "old").mkdir()
+    torch.save({"w": torch.ones(ROWS, COLUMNS)}, tmp_path / "old" / "pytorch_model.bin")
+    plan, old = planned(FILLS["copied"]), open_checkpoint(tmp_path / "old")
+    carry_file(plan, old, tmp_path / "warm")
+    with watched() as held:
+        carry_file(plan, old, tmp_path / "new")
+    assert held.more < HELD

@@ -21,13 +21,14 @@ from suture._plan import Tensor
 Format = Literal[
     "safetensors",
     "sharded safetensors",
+    "sharded torch",
     "hugging face folder",
     "torch",
     "lightning",
     "stable-baselines3",
     "npz",
 ]
-FOLDERS = ("sharded safetensors", "hugging face folder")
+FOLDERS = ("sharded safetensors", "sharded torch", "hugging face folder")
 """The formats that are folders."""
 
 Arrays = Mapping[str, NDArray[Any]]

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,10 @@ class Kind:
         return f"{self.end}.index.json"
 
 
+def _torch() -> Any:
+    return import_module("suture._torch._shards")
+
+
 KINDS = (
     Kind(
         ".safetensors",
@@ -64,6 +69,15 @@ KINDS = (
         refuse_strange,
         named_apart,
         lambda path, made, _, sign, sink: write_file(path, made, sign, sink),
+    ),
+    Kind(
+        ".bin",
+        "pytorch_model.bin",
+        "sharded torch",
+        lambda path: _torch().open_shard(path),
+        lambda path, made: None,  # it knows all dtypes that there are
+        lambda made, old: [each.called(*each.held_in(old)) for each in made],
+        lambda *given: _torch().write_shard(*given),
     ),
 )
 """Of the weights that a folder holds in several forms, the first is read."""

@@ -205,6 +205,7 @@ _TORCH = Writer(_refuse_torch, _write_torch)
 WRITERS: Mapping[Format, Writer] = {
     "safetensors": Writer(_refuse_safetensors, _write_file),
     "sharded safetensors": _FOLDER,
+    "sharded torch": _FOLDER,
     "hugging face folder": _FOLDER,
     "torch": _TORCH,
     "lightning": _TORCH,
