@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import transformers as hf
+from safetensors.torch import save_file
 from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 import suture
@@ -91,6 +92,14 @@ def test_a_hugging_face_folder_gets_wider(run: Suture, warned: pytest.LogCapture
     result = run("verify", "plan.json", "models.py:small", "models.py:wide", *files)
     assert seen(result)[0] == 0
     assert json.loads(Path("new/config.json").read_text())["architectures"] == ["LlamaForCausalLM"]
+
+    save_file(new.state_dict(), "fresh.safetensors")
+    for words in (("--dry-run",), ()):
+        result = run("apply", "plan.json", "old", "--fresh", "fresh.safetensors", "-o", "b", *words)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "FileError: old/config.json says the old sizes" in result.stderr
+    assert run("apply", "plan.json", "old", "--fresh", "new", "-o", "newer").exit_code == 0
+    assert json.loads(Path("newer/config.json").read_text())["hidden_size"] == 36
 
     sizes = "q_proj.weight dim 0=6x4", "[kv]_proj.weight dim 0=2x4", "o_proj.weight dim 1=6x4"
     told = [word for size in sizes for word in ("--size", f"*.{size}")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from safetensors.numpy import load_file, save_file
 from disks import largest_file, masked
 from suture._errors import FileError, PlanError
 from suture._files import carry_file, open_checkpoint
+from suture._plan import Block, Tensor, TensorPlan
 from widened import ZEROS, State, some, widened
 
 OLD: State = {f"layers.{i}.weight": some((6, 5), seed=i) for i in range(5)}
@@ -110,6 +112,52 @@ def test_one_file_in_a_folder(tmp_path: Path, end: str) -> None:
     carry_file(PLAN, open_checkpoint(tmp_path / "old"), tmp_path / "new")
     assert [path.name for path in (tmp_path / "new").iterdir()] == [f"{STEMS[end]}{end}"]
     assert load(tmp_path / "new" / f"{STEMS[end]}{end}").keys() == OLD.keys()
+
+
+CHANGED = """\
+{old}/config.json says the old sizes, and nothing takes its place.
+  changes  layers.0.weight f32[6,5] -> f32[7,5]
+  changes  layers.1.weight f32[6,5] -> f32[7,5]
+  changes  layers.2.weight f32[6,5] -> f32[7,5]
+  is new   more f32[3]
+  is gone  layers.3.weight f32[6,5]
+           1 more
+
+hint: give the changed model, --target TARGET, a folder of it, --fresh NEW, or \
+config={{"config.json": text}}"""
+
+
+def test_a_config_of_other_sizes(tmp_path: Path) -> None:
+    """It does not stay beside weights that changed theirs: no library could read them."""
+    folder = sharded(tmp_path / "old")
+    (folder / "config.json").write_text("{}")
+    old = open_checkpoint(folder)
+    more = Block((((0, 3),),), ZEROS)
+    gone = tuple(tensor.source for tensor in PLAN.tensors[3:] if tensor.source is not None)
+    came = TensorPlan(Tensor("more", (3,), "f32"), None, "parameter", (more,))
+    plan = replace(PLAN, tensors=(*PLAN.tensors[:3], came), unpaired=gone)
+    for given in (None, {"tokenizer.json": "{}"}):
+        with pytest.raises(FileError) as caught:
+            carry_file(plan, old, tmp_path / "new", config=given)
+        assert str(caught.value) == CHANGED.format(old=folder)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_config_whose_sizes_hold(tmp_path: Path) -> None:
+    """It stays where a plan only moves entries."""
+    folder = sharded(tmp_path / "old")
+    (folder / "config.json").write_text("{}")
+    there = ((2, 6), (0, 2)), ((0, 5),)
+    turned = [
+        replace(t, target=t.source, blocks=(Block(there, t.blocks[0].fill),))
+        for t in PLAN.tensors
+        if t.source is not None
+    ]
+    plan = replace(PLAN, tensors=tuple(turned))
+    carry_file(plan, open_checkpoint(folder), tmp_path / "new")
+    assert (tmp_path / "new" / "config.json").read_text() == "{}"
+    for name, array in read(tmp_path / "new", ".safetensors").items():
+        np.testing.assert_array_equal(array, np.roll(OLD[name], 2, axis=0))
 
 
 def test_a_folder_that_is_overwritten(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def carry_file(
         format: the new file's format, where it is to be another: `"safetensors"`, `"torch"` or
             `"npz"`, which then hold the weights alone.
         config: the texts of files that take the place of those in the old folder, by name:
-            `{"config.json": ...}`.
+            `{"config.json": ...}`. Where sizes change, that of the old model cannot stay.
         settings: what takes the place of an agent's settings, by name: its `observation_space` and
             `action_space`, and its `policy_kwargs` where the policy is made otherwise now.
         optimizer: what becomes of the states of optimizers in the file: `"carry"` them as
@@ -89,8 +89,9 @@ def carry_file(
 
     Raises:
         PlanError: the plan is not whole, was not made for these weights, or made `old` already.
-        FileError: `new_path` must not or cannot be written, or there are entries that are no
-            numbers. Nothing is left of the new file then.
+        FileError: `new_path` must not or cannot be written, a folder's config would say other
+            sizes than the new weights have, or there are entries that are no numbers. Nothing is
+            left of the new file then.
         OptimizerError: states of optimizers are to be carried, and how is not certain.
 
     Example:

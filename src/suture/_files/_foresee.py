@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from suture._apply import demand_fit, source_misfits, target_misfits
-from suture._errors import PlanError
+from suture._errors import FileError, PlanError
 from suture._files._checkpoint import FOLDERS, Arrays, Checkpoint
+from suture._files._folders import CONFIG
 from suture._files._headers import byte_size
 from suture._files._made import Made
 from suture._files._optimizers import Continued, carried_optimizers, continued
@@ -88,6 +89,7 @@ def foresee(
     whole = plan if order is None else replace(plan, tensors=_sorted(plan, order))
     made = _made(whole, old.arrays, state)
     copies = {at: _made(whole, each, state) for at, each in _copies(plan, old).items()}
+    _refuse_old_sizes(plan, old, config or {})
     size = sum(map(_size, (made, *copies.values())))
     optimizers = carried_optimizers(plan, old, order) if optimizer == "carry" else {}
     decided = (lambda at, _: optimizers[at].state) if optimizer == "carry" else optimizer
@@ -141,6 +143,39 @@ def _refuse_again(old: Checkpoint, digest: str) -> None:
         facts = [("plan", digest[:12]), ("source", record.source[:12])]
         hint = "give the weights that the plan was made for"
         raise PlanError(f"{old.path} was made by this plan already.", facts, hint)
+
+
+def _refuse_old_sizes(plan: Plan, old: Checkpoint, config: Mapping[str, str]) -> None:
+    """Refuse to leave a config beside weights of other sizes than it says."""
+    if old.format != "hugging face folder" or CONFIG in config:
+        return
+    facts = [
+        *(_change(tensor) for tensor in plan.tensors if not _keeps_shape(tensor)),
+        *(("is gone", f"{tensor.name} {tensor.type}") for tensor in plan.unpaired),
+    ]
+    if facts:
+        more = [("", f"{len(facts) - SHOWN} more")] if len(facts) > SHOWN else []
+        sentence = f"{old.path / CONFIG} says the old sizes, and nothing takes its place."
+        hint = (
+            "give the changed model, --target TARGET, a folder of it, --fresh NEW, "
+            f'or config={{"{CONFIG}": text}}'
+        )
+        raise FileError(sentence, [*facts[:SHOWN], *more], hint)
+
+
+def _keeps_shape(tensor: TensorPlan) -> bool:
+    return tensor.source is not None and tensor.source.shape == tensor.target.shape
+
+
+def _change(tensor: TensorPlan) -> tuple[str, str]:
+    name, new = tensor.target.name, tensor.target.type
+    if tensor.source is None:
+        return "is new", f"{name} {new}"
+    return "changes", f"{name} {tensor.source.type} -> {new}"
+
+
+SHOWN = 5
+"""How many tensors an error names that change."""
 
 
 def _made(plan: Plan, arrays: Arrays, state: State) -> list[Made]:
