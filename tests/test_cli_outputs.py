@@ -1,12 +1,15 @@
-"""Outputs on the command line: what is never written over, whatever is said."""
+"""Outputs on the command line: what is never written over, and the command that comes next."""
 
 from __future__ import annotations
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import save_file
+from typer.testing import Result
 
 from commands import Suture, said, seen
 from suture._files import whole_file
@@ -96,3 +99,32 @@ def test_a_checkpoint_over_a_folder(trained: Suture) -> None:
         result = trained(*APPLIED, "--target", "models.py:new", *words)
         assert result.exit_code == 2
         assert "new.safetensors is a folder, and a file would be written." in result.stderr
+
+
+# --- the next command ----------------------------------------------------------
+
+
+def following(result: Result, **said: str) -> list[str]:
+    """Read which command comes next, with what stands for a name given one."""
+    assert result.exit_code == 0, result.stderr
+    (line,) = re.findall("^next: suture (.*)$", result.stderr, re.MULTILINE)
+    return [said.get(word, word) for word in shlex.split(line)]
+
+
+@pytest.mark.parametrize("form", [None, "torch", "safetensors", "npz"])
+def test_one_of_several_sets_of_weights(run: Suture, form: str | None) -> None:
+    """Each printed command runs as it is: which weights were meant goes from one to the next."""
+    old = load("models.py:old").model
+    states = {"live": old.state_dict(), "mean": {n: t + 1 for n, t in old.state_dict().items()}}
+    torch.save(states, "old.pt")
+    with Path("models.py").open("a") as file:
+        file.write("\ndef wider():\n    return driver(['angle', 'speed'], ['left', 'right'], 4)\n")
+    words = "plan", "models.py:wider", "--source-checkpoint", "old.pt", "--weights", "mean"
+    planned = run(*following(run(*words)))
+    applied = following(planned, NEW="new")
+    assert (*applied[3:5],) == ("--weights", "mean")
+    result = run(*applied, *([] if form is None else ["--format", form]))
+    verified = following(result, SOURCE="models.py:old")
+    assert run(*verified).exit_code == 0
+    verified[verified.index("mean")] = "live"  # which a new file holds too, if it holds several
+    assert run(*verified).exit_code == (0 if form is None else 1)

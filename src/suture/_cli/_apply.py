@@ -37,6 +37,7 @@ from suture._cli._given import (
 from suture._cli._plan_file import read_plan
 from suture._cli._program import Running, next_command
 from suture._cli._screen import ERR, OUT
+from suture._cli._weights import chosen_weights
 from suture._errors import FileError, PlanError
 from suture._files import (
     ALONE,
@@ -136,7 +137,7 @@ def apply(
         OUT.print(_screen(written))
     sides = "SOURCE", target or "TARGET"
     files = "--source-weights", str(old), "--target-weights", str(output)
-    next_command("verify", str(file), *sides, *files)
+    next_command("verify", str(file), *sides, *files, *chosen_weights(weights))
 
 
 def _format(kind: str | None, held: Checkpoint) -> Format:

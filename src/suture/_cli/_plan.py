@@ -33,7 +33,7 @@ from suture._cli._given import (
 from suture._cli._plan_file import read_plan, write_plan
 from suture._cli._program import Running, next_command
 from suture._cli._screen import ERR, OUT
-from suture._cli._weights import tensors_for
+from suture._cli._weights import chosen_weights, tensors_for
 from suture._derive import derive
 from suture._files import refuse_file
 from suture._plan import Plan
@@ -100,7 +100,7 @@ def plan(
     _show(made, as_json)
     if output is not None:
         ERR.print(f"wrote {output}")
-        _next(str(output), source, source_checkpoint, target)
+        _next(str(output), old, target)
         return
     given = {"rename": rename, "constant": constant, "mean": mean, "rescaled": rescaled}
     given |= {"fill": fill, "size": size}
@@ -126,11 +126,12 @@ def _sides(models: Sequence[str], checkpoint: Path | None) -> tuple[str | None, 
             raise typer.BadParameter("with --source-checkpoint give one model, TARGET")
 
 
-def _next(file: str, source: str | None, checkpoint: Path | None, target: str) -> None:
-    if source is not None:
-        next_command("verify", file, source, target)
+def _next(file: str, old: _Old, target: str) -> None:
+    if old.reference is not None:
+        next_command("verify", file, old.reference, target)
     else:
-        next_command("apply", file, str(checkpoint), "--target", target, "-o", "NEW")
+        which = chosen_weights(old.weights)
+        next_command("apply", file, str(old.checkpoint), *which, "--target", target, "-o", "NEW")
 
 
 def show(file: PlanFile, *, as_json: AsJson = False) -> None:

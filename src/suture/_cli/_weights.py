@@ -24,6 +24,11 @@ from suture._wrappers import plain_names
 Fact = tuple[str, str]
 
 
+def chosen_weights(weights: str | None) -> list[str]:
+    """Say to the next command which weights are meant, as it was said to this one."""
+    return [] if weights is None else ["--weights", weights]
+
+
 def tensors_for(target: Graph, path: Path, weights: str | None = None) -> list[Tensor]:
     """List a checkpoint's tensors, those once that the target ties and the checkpoint has equal."""
     held = open_checkpoint(path, weights)

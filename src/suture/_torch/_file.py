@@ -64,7 +64,8 @@ def open_torch(path: Path, weights: str | None) -> Checkpoint:
 
     Args:
         path: the file.
-        weights: the keypath of the model's weights in it, where several may be meant.
+        weights: the keypath of the model's weights in it, where several may be meant; of a file
+            that is a state dict itself there is nothing to choose.
 
     Raises:
         FileError: it is broken, needs code to be read, or which weights are meant cannot be said.
@@ -167,6 +168,8 @@ def _is_weight(item: tuple[Any, Any]) -> bool:
 def _chosen(path: Path, found: Mapping[str, Keys], weights: str | None) -> str:
     if weights is not None and weights in found:
         return weights
+    if [*found] == [""]:
+        return ""
     called = [name for name in found if name in ("", *WEIGHTS)]
     if weights is None and (len(called) == 1 or len(found) == 1):
         return (called or [*found])[0]
