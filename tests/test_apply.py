@@ -225,10 +225,50 @@ def test_frameworks_that_differ(fill: Fill) -> None:
     np.testing.assert_array_equal(as_numpy, expected, strict=True)
 
 
-def test_a_number_too_large_for_the_target() -> None:
+def test_a_result_too_large_for_the_target() -> None:
     """A cast that overflows gives an infinity, without a warning."""
-    plan = one((1,), Value(1e6), (1,), "f16")
-    assert apply(plan, {"w": np.ones(1, "f2")}, {"w": np.ones(1, "f2")})["w"] == np.inf
+    plan = one((1,), Sum((Term("w", (((0, 1),),), 1e4),)), (1,), "f16")
+    weights = {"w": np.full(1, 100, "f2")}
+    assert apply(plan, weights, weights)["w"] == np.inf
+
+
+TOO_LARGE = {
+    "f32": (1e39, "1e+39"),
+    "f16": (65520.0, "65520"),
+    "bf16": (3.4e38, "3.4e+38"),
+    "f8_e5m2": (1e5, "100000"),
+    "f8_e4m3fn": (-465.0, "-465"),
+    "c64": (1e39, "1e+39"),
+}
+
+
+@pytest.mark.parametrize("dtype", TOO_LARGE)
+def test_a_number_too_large_for_the_target(dtype: str) -> None:
+    """A plan that asks for one is not whole, and says where; nothing is computed."""
+    value, shown = TOO_LARGE[dtype]
+    term = Term("w", (((0, 1),),), value)
+    words: dict[str, tuple[Fill, str]] = {
+        "value": (Value(value), f"{shown} does not fit {dtype}[1]"),
+        "scale": (Own(value), f"is {shown}, which does not fit {dtype}[1]"),
+        "own": (Sum((replace(term, scale=1.0),), value), f"is {shown}, which does not fit"),
+        "terms[0].scale": (Sum((term,)), f"is {shown}, which does not fit {dtype}[1]"),
+    }
+    for place, (fill, told) in words.items():
+        with pytest.raises(PlanError) as caught:
+            apply(one((1,), fill, (1,), dtype), {}, {})
+        assert caught.value.sentence == "The plan has a problem."
+        [(label, text)] = caught.value.facts
+        assert (label.strip(), text[: len(told)]) == (f"tensors[0].blocks[0].fill.{place}", told)
+
+
+def test_numbers_that_round() -> None:
+    """What only loses digits, or all of them, is not too large; infinity stays where asked for."""
+    for value, found in ((65519.0, 65504), (1e-60, 0), (1 / 3, 0.333251953125), (-np.inf, -np.inf)):
+        plan = one((1,), Value(value), (1,), "f16")
+        assert apply(plan, {"w": np.ones(1, "f2")}, {"w": np.ones(1, "f2")})["w"] == found
+    plan = one((1,), Value(np.inf), (1,), "f8_e4m3fn")
+    with pytest.raises(PlanError, match=r"inf does not fit f8_e4m3fn\[1\]"):
+        apply(plan, {}, {})
 
 
 def linear(name: str, inputs: int, outputs: int) -> tuple[TensorPlan, ...]:

@@ -344,6 +344,19 @@ def test_a_policy(run: Suture) -> None:
     assert "There is no fill 'zero'." in wrong.stderr
 
 
+def test_a_number_that_the_weights_cannot_hold(run: Suture) -> None:
+    """It is named while the plan is made, and none is written."""
+    fill = "--fill", "output.up=1e39", "--fill", "output.down=-1e39"
+    result = run("plan", "models.py:old", "models.py:turned", *fill, "-o", "plan.json")
+    told = """
+        PlanError: The plan has 2 problems.
+          tensors[3].blocks[0].fill.value  1e+39 does not fit f32[2]
+          tensors[3].blocks[1].fill.value  -1e+39 does not fit f32[2]
+        """
+    assert seen(result) == (2, "", said(told))
+    assert not Path("plan.json").exists()
+
+
 def test_a_policy_with_noise(run: Suture) -> None:
     """It is a number behind a comma, and whatever else stands there is refused."""
     result = run("plan", "models.py:old", "models.py:new", "--fill", "replicate,0.5")

@@ -1,10 +1,11 @@
 """Dtypes: a plan's names of them, and numpy's, with those that `ml_dtypes` adds.
 
-Knows names and widths. Does not know files, nor torch's dtypes.
+Knows names, widths and how far each reaches. Does not know files, nor torch's dtypes.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import ml_dtypes
@@ -30,3 +31,22 @@ ADDED = frozenset(dtype for dtype in DTYPES.values() if dtype.type.__module__ ==
 
 BITS: dict[int, np.dtype[Any]] = {size: np.dtype(f"<u{size}") for size in (1, 2, 4, 8)}
 """Bytes of an entry -> a dtype that every loop of numpy knows, to copy it as it is."""
+
+
+@lru_cache(4096)
+def reaches(dtype: str, value: float) -> bool:
+    """Say whether a float or complex dtype holds a number, rounded; infinity where it has one.
+
+    Example:
+        >>> reaches("f16", 65519.0), reaches("f16", 65520.0), reaches("f16", float("-inf"))
+        (True, False, True)
+        >>> reaches("f8_e4m3fn", 448.0), reaches("f8_e4m3fn", float("inf"))
+        (True, False)
+    """
+    if dtype not in DTYPES:
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        # On its way as arrays go, to the same bit.
+        wide = np.float32(value) if dtype == "f16" else np.float64(value)
+        found = np.asarray(wide).astype(DTYPES[dtype])
+        return bool(np.isfinite(found)) or bool(found == wide)

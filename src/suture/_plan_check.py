@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isfinite, isnan
 from typing import assert_never
 
+from suture._dtypes import reaches
 from suture._errors import PlanError
 from suture._partition import Problem, at, length, misplaced, partition, repeats
 from suture._plan import (
@@ -154,12 +155,14 @@ def _scale(place: str, scale: float, nothing: float, target: Tensor) -> Iterator
         yield place, f"{scale} is not finite"
     elif exact(target.dtype) and scale != nothing:
         yield place, f"is {scale:g}, but {target.name} is {target.type}"
+    elif not exact(target.dtype) and not reaches(target.dtype, max(1.0, abs(scale))):
+        yield place, f"is {scale:g}, which does not fit {target.type}"
 
 
 def _value(fill: Value, block: Block, target: Tensor) -> Iterator[Problem]:
     if isnan(fill.value):
         yield "value", "is not a number"
-    elif exact(target.dtype) and not _holds(target.dtype, fill.value):
+    elif not _holds(target.dtype, fill.value):
         yield "value", f"{fill.value:g} does not fit {target.type}"
     if fill.diagonal is not None:
         rank = len(block.region)
@@ -169,7 +172,9 @@ def _value(fill: Value, block: Block, target: Tensor) -> Iterator[Problem]:
 
 
 def _holds(dtype: str, value: float) -> bool:
-    """Say whether an integer or boolean dtype holds a value exactly."""
+    """Say whether a dtype holds a value: exactly, or rounded among floats."""
+    if not exact(dtype):
+        return reaches(dtype, value)
     if dtype == "bool":
         return value in (0, 1)
     bits = int(dtype[1:].partition("_")[0])

@@ -37,6 +37,7 @@ from suture._cli._weights import chosen_weights, tensors_for
 from suture._derive import derive
 from suture._files import refuse_file
 from suture._plan import Plan
+from suture._plan_check import check
 from suture._reference import load, load_schema, place_of
 
 
@@ -95,6 +96,7 @@ def plan(
             "fill": options.fill(fill or []),
         }
         made = old.plan(target, said)
+        check(made)
         if output is not None:
             write_plan(output, made)
     _show(made, as_json)
