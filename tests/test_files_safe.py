@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
-import sys
 from pathlib import Path
-from time import sleep
 
 import numpy as np
 import pytest
@@ -258,57 +255,6 @@ def test_a_private_file_is_private_all_the_while(kind: Format, old: Path, tmp_pa
     with masked(0o022):
         carry_file(PLAN, open_checkpoint(old), tmp_path / "new", format=kind, progress=look)
     assert modes == {0o600} == {(tmp_path / "new").stat().st_mode & 0o777}
-
-
-PROGRAM = """
-import sys
-from pathlib import Path
-from suture._files import carry_file, open_checkpoint
-from suture._plan import Plan
-folder = Path(sys.argv[1])
-plan = Plan.from_json((folder / "plan.json").read_text())
-print("ready", flush=True)
-carry_file(plan, open_checkpoint(folder / "old"), folder / "new")
-"""
-
-
-def killed(folder: Path, after: float) -> None:
-    """Carry in another process, and end that after some seconds."""
-    words = [sys.executable, "-c", PROGRAM, str(folder)]
-    with subprocess.Popen(words, stdout=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        process.stdout.readline()
-        sleep(after)
-        process.send_signal(signal.SIGKILL)
-
-
-def kill_and_look(folder: Path, moments: list[float]) -> None:
-    large = {"w": some((4000, 1500))}
-    save_file(large, folder / "old")
-    before = (folder / "old").read_bytes()
-    plan = widened(large, fill=ZEROS)
-    (folder / "plan.json").write_text(plan.to_json())
-    for moment in moments:
-        killed(folder, moment)
-        assert (folder / "old").read_bytes() == before
-        assert {*names(folder)} <= {"old", "new", "plan.json", ".new.suture-part"}
-        if (folder / "new").exists():
-            np.testing.assert_array_equal(load_file(folder / "new")["w"][:4000], large["w"])
-            (folder / "new").unlink()
-    carry_file(plan, open_checkpoint(folder / "old"), folder / "new")  # over what was left
-    assert names(folder) == ["new", "old", "plan.json"]
-
-
-def test_a_process_that_is_killed(tmp_path: Path) -> None:
-    """The old file is as it was; the new one is whole or absent; the next run cleans up."""
-    kill_and_look(tmp_path, [0.0, 0.02])
-
-
-@pytest.mark.slow
-def test_a_process_that_is_killed_at_any_moment(tmp_path: Path) -> None:
-    """The same, at moments all over the time that it takes."""
-    moments = np.random.default_rng(3).uniform(0, 0.2, 40)
-    kill_and_look(tmp_path, [float(moment) for moment in moments])
 
 
 def test_an_output_around_the_source(tmp_path: Path) -> None:
