@@ -149,7 +149,7 @@ def test_a_file_before_it_has_its_name(tmp_path: Path) -> None:
 
 
 def moments(count: int) -> Iterator[float]:
-    yield from map(float, np.random.default_rng(3).uniform(0, 0.3, count))
+    yield from map(float, 0.3 * np.random.default_rng(3).uniform(0, 1, count) ** 2)
 
 
 # --- folders -------------------------------------------------------------------

@@ -71,14 +71,15 @@ def _returned(reference: str, kind: type[Kind], hint: str) -> Kind:
     return found
 
 
-def place_of(reference: str) -> Path:
-    """Give the file that a reference names, if it names one: nothing else is called like that.
+def files_of(*references: str | None) -> list[Path]:
+    """List the files that references name; those of modules are not looked for.
 
     Example:
-        >>> place_of("models/old.py:build").name
-        'old.py'
+        >>> files_of("models:build", None)
+        []
     """
-    return Path(reference.rpartition(":")[0])
+    places = [Path(reference.rpartition(":")[0]) for reference in references if reference]
+    return [place for place in places if place.is_file()]
 
 
 def _called(reference: str) -> object:

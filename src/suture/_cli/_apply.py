@@ -52,7 +52,7 @@ from suture._files import (
     weights_alone,
 )
 from suture._plan import Plan
-from suture._reference import load, place_of
+from suture._reference import files_of, load
 from suture._render import counts
 from suture._words import listed
 
@@ -189,9 +189,8 @@ def _reads(
     plan: Path, old: Path, fresh: Path | None, target: str | None, beside: tuple[Path, Path] | None
 ) -> list[Path]:
     """List all that is read, over which nothing is written."""
-    found = [plan, old]
+    found = [plan, old, *files_of(target)]
     found += [] if fresh is None else [fresh]
-    found += [] if target is None else [place_of(target)]
     found += [] if beside is None else beside[:1]
     return found
 

@@ -38,7 +38,7 @@ from suture._derive import derive
 from suture._files import refuse_file
 from suture._plan import Plan
 from suture._plan_check import check
-from suture._reference import load, load_schema, place_of
+from suture._reference import files_of, load, load_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +84,8 @@ def plan(
     source, target = _sides(models, source_checkpoint)
     with Running():
         if output is not None:
-            references = [place_of(one) for one in (*models, source_schema) if one is not None]
-            refuse_file(output, [*references, *filter(None, [source_checkpoint])], force)
+            read = [*files_of(*models, source_schema), *filter(None, [source_checkpoint])]
+            refuse_file(output, read, force)
         told = options.sizes(size or [])
         old = _Old(source, source_checkpoint, source_schema, told, weights)
         said: dict[str, Any] = {

@@ -15,6 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from suture._arrays import NUMPY
 from suture._errors import FileError
 from suture._files._checkpoint import Arrays, Checkpoint, Format
 from suture._files._headers import byte_size
@@ -155,7 +156,7 @@ def _opened(path: Path, kind: Kind, index: Path | None) -> Checkpoint:
 
 def _data_size(arrays: Arrays) -> int:
     """Count the bytes of tensors, tied ones once."""
-    return sum({a.__array_interface__["data"][0]: a.nbytes for a in arrays.values()}.values())
+    return sum(size for _, size in {(NUMPY.place(a), a.nbytes) for a in arrays.values()})
 
 
 def _index(path: Path, kind: Kind) -> dict[str, Any]:

@@ -22,7 +22,7 @@ ZIP = b"PK\x03\x04"
 OLD_TORCH = b"\x80\x02\x8a\nl\xfc\x9cF\xf9"
 """What `torch.save` began with before it wrote archives: a pickled number."""
 
-KNOWN = "safetensors files and folders, what torch.save writes, .npz, Stable-Baselines3's .zip"
+KNOWN = "safetensors, what torch.save writes, folders of either, .npz, Stable-Baselines3's .zip"
 
 
 def open_checkpoint(path: str | PathLike[str], weights: str | None = None) -> Checkpoint:
