@@ -61,6 +61,23 @@ def test_weights_in_both_forms(tmp_path: Path) -> None:
     assert [*open_checkpoint(tmp_path / "new").tensors] == ["fc.bias", "fc.weight"]
 
 
+@pytest.mark.parametrize("end", [".safetensors", ".bin"])
+def test_weights_in_one_file_and_in_several(tmp_path: Path, end: str) -> None:
+    """The one file is read, as libraries do; the others are stale, and left out."""
+    names = {".safetensors": "model", ".bin": "pytorch_model"}
+    single, shard = f"{names[end]}{end}", f"{names[end]}-00001-of-00001{end}"
+    save: Any = {".safetensors": save_file, ".bin": torch.save}[end]
+    folder = tmp_path / "old"
+    folder.mkdir()
+    save(tensors(), folder / single)
+    save({"stale": torch.zeros(3)}, folder / shard)
+    (folder / f"{single}.index.json").write_text(json.dumps({"weight_map": {"stale": shard}}))
+    old = open_checkpoint(folder)
+    assert {*old.tensors} == {"fc.weight", "fc.bias"}
+    written = carry_file(PLAN, old, tmp_path / "new")
+    assert {*written.left_out} == {shard, f"{single}.index.json"}
+
+
 def test_a_file_that_is_more_than_a_state_dict(tmp_path: Path) -> None:
     """Nobody reads such a folder; the file itself can be carried."""
     folder = folder_of(tmp_path / "old", {"step": 3, "model": tensors()})

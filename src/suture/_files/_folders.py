@@ -81,7 +81,7 @@ KINDS = (
         lambda *given: _torch().write_shard(*given),
     ),
 )
-"""Of the weights that a folder holds in several forms, the first is read."""
+"""Of the weights that a folder holds in several forms, the first are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +119,9 @@ class Folder:
 def open_folder(path: Path) -> Checkpoint:
     """Open a folder of one file, or of several that an index names.
 
+    Of weights that lie there in several forms those are read that transformers' `from_pretrained`
+    reads: safetensors before torch's, and one file before several.
+
     Raises:
         FileError: with everything that is wrong with the index, or with a file.
     """
@@ -127,10 +130,10 @@ def open_folder(path: Path) -> Checkpoint:
         if len(indices) > 1:
             facts = [("index", one.name) for one in indices]
             raise FileError(f"{path} holds several models.", facts, "put each into its own folder")
-        if indices:
-            return _opened(path, kind, indices[0])
         if (path / kind.single).is_file():
             return _opened(path, kind, None)
+        if indices:
+            return _opened(path, kind, indices[0])
     looked = ", ".join(f"{kind.single}, *{kind.index}" for kind in KINDS)
     raise FileError(f"{path} holds no weights.", [("looked for", looked)])
 
