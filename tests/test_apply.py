@@ -252,6 +252,10 @@ def test_a_number_too_large_for_the_target(dtype: str) -> None:
         "scale": (Own(value), f"is {shown}, which does not fit {dtype}[1]"),
         "own": (Sum((replace(term, scale=1.0),), value), f"is {shown}, which does not fit"),
         "terms[0].scale": (Sum((term,)), f"is {shown}, which does not fit {dtype}[1]"),
+        "terms[0].reductions[0].weights": (
+            Sum((Term("w", (((0, 1), (0, 1)),), 1.0, (Reduction(0, (0.5, value), keep=True),)),)),
+            f"reach {abs(value):g}, which does not fit {dtype}[1]",
+        ),
     }
     for place, (fill, told) in words.items():
         with pytest.raises(PlanError) as caught:

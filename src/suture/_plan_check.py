@@ -194,7 +194,7 @@ def _term(
         yield "source", f"{source.name} is {source.type}, which {target.dtype} does not take"
     elif exact(target.dtype) and term.reductions:
         yield "reductions", f"are none for {target.type}"
-    unfit = [*at("index", misplaced(term.index, source.shape)), *_reductions(term)]
+    unfit = [*at("index", misplaced(term.index, source.shape)), *_reductions(term, target)]
     yield from unfit or _broadcasts(term, block)
 
 
@@ -204,7 +204,7 @@ def _converts(source: str, target: str) -> bool:
     return source == target or (len(kinds) == 2 and kinds[source] == kinds[target])
 
 
-def _reductions(term: Term) -> Iterator[Problem]:
+def _reductions(term: Term, target: Tensor) -> Iterator[Problem]:
     lengths = [length(runs) for runs in term.index]
     for which, reduction in enumerate(term.reductions):
         place = f"reductions[{which}]"
@@ -219,6 +219,10 @@ def _reductions(term: Term) -> Iterator[Problem]:
             yield f"{place}.weights", f"are {count} for {lengths[reduction.dim]} positions"
         elif reduction.weights is not None and not all(map(isfinite, reduction.weights)):
             yield f"{place}.weights", "are not all finite"
+        elif not exact(target.dtype):
+            largest = max(map(abs, (1.0, *(reduction.weights or ()))))
+            if not reaches(target.dtype, largest):
+                yield f"{place}.weights", f"reach {largest:g}, which does not fit {target.type}"
 
 
 def _broadcasts(term: Term, block: Block) -> Iterator[Problem]:
