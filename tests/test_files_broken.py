@@ -117,6 +117,16 @@ def test_a_member_that_stands_twice(tmp_path: Path) -> None:
         open_checkpoint(tmp_path / "old")
 
 
+def test_a_comment_that_is_no_texts(tmp_path: Path) -> None:
+    """It is somebody else's, and so is one that holds half a character."""
+    for comment in (b"[1]", rb'{"a": 1}', rb'{"a": "\ud800"}', b'{"a": "\xed\xa0\x80"}', b"\xff"):
+        with ZipFile(BytesIO(of_numpy()), "r") as whole, ZipFile(tmp_path / "old", "w") as archive:
+            for name in whole.namelist():
+                archive.writestr(name, whole.read(name))
+            archive.comment = comment
+        assert open_checkpoint(tmp_path / "old").metadata == {}
+
+
 @pytest.mark.parametrize("content", [b"", b"\0", b"text", b"\x89HDF\r\n", b"GGUF\3", b"PK\5\6" * 9])
 def test_a_file_that_is_no_checkpoint(content: bytes, tmp_path: Path) -> None:
     """It is told what would be one."""

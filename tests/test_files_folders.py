@@ -282,6 +282,7 @@ INDICES = {
     "[" * 100_000: "is not JSON",
     "[]": "names no weights",
     '{"weight_map": {}}': "names no weights",
+    r'{"weight_map": {"a\ud800": "gone.safetensors"}}': r"'\\ud800' stands in it, which is half",
     '{"weight_map": {"a": "gone.safetensors"}}': "names files that are not there",
 }
 

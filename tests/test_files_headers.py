@@ -47,9 +47,11 @@ def opened(content: bytes) -> str | None:
 
 
 def read_by_library(content: bytes) -> bool:
+    """Say whether the format's library reads a file, and an array has each of its shapes."""
     try:
-        deserialize(content)
-    except SafetensorError:
+        for _, found in deserialize(content):
+            np.empty(found["shape"] if 0 in found["shape"] else 0, DTYPES[NAMES[found["dtype"]]])
+    except (SafetensorError, ValueError, OverflowError):
         return False
     return True
 
@@ -58,19 +60,28 @@ def entry(dtype: str = "F32", shape: object = (2,), offsets: object = (0, 8)) ->
     return {"dtype": dtype, "shape": shape, "data_offsets": offsets}
 
 
-sizes = st.integers(-1, 4) | st.sampled_from([2**31, 2**63, 2**64, 2**70])
-entries = st.builds(
-    entry,
-    st.sampled_from(["F32", "BF16", "U8", "BOOL", "F8_E4M3", "f32"]),
-    st.lists(sizes, max_size=3),
-    st.lists(sizes | st.integers(0, 24), min_size=2, max_size=2),
+large = st.sampled_from([2**31, 2**61, 2**62, 2**63, 2**64, 2**70, 10**30])
+sizes = st.integers(-1, 4) | large
+dtypes = st.sampled_from(["F32", "BF16", "U8", "BOOL", "F8_E4M3", "f32"])
+ends = st.lists(sizes | st.integers(0, 24), min_size=2, max_size=2)
+of_nothing = st.lists(st.just(0) | large, max_size=4).map(lambda shape: [*shape, 0])
+entries = st.builds(entry, dtypes, st.lists(sizes, max_size=3), ends) | st.builds(
+    entry, dtypes, of_nothing.flatmap(st.permutations), st.just([0, 0])
 )
+texts = st.text(st.characters(exclude_categories=()), max_size=4)
+"""Texts that JSON can spell, halves of characters among them."""
+
 wild = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=4),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner),
     max_leaves=6,
 )
-headers = st.dictionaries(st.text(max_size=3) | st.just("__metadata__"), entries | wild, max_size=4)
+described = st.just("__metadata__"), st.dictionaries(texts, texts, max_size=2)
+headers = st.dictionaries(texts | described[0], entries | wild, max_size=4) | st.builds(
+    lambda name, said, rest: {**rest, name: said},
+    *described,
+    st.dictionaries(texts, entries, max_size=2),
+)
 
 
 @st.composite
@@ -90,6 +101,11 @@ def tiled(draw: st.DrawFn) -> bytes:
 @given(st.builds(written, headers, st.binary(max_size=24)) | tiled())
 @example(written({"a": entry(offsets=[0, 8])}, bytes(8)))
 @example(written({"__metadata__": {"format": "pt"}}, b""))
+@example(written({"a": entry(shape=[0, 2**62, 2**62], offsets=[0, 0])}))
+@example(written({"a": entry("U8", shape=[2**62, 0], offsets=[0, 0])}))
+@example(written({"a\ud800": entry(shape=[0], offsets=[0, 0])}))
+@example(written({"__metadata__": {"format": "\udc00"}}))
+@example(written({"__metadata__": {"format": "\ud83d\ude00"}}))
 def test_any_header(content: bytes) -> None:
     """It is read if the format's library reads it, and refused with a reason if not."""
     assert (opened(content) is None) == read_by_library(content)
@@ -146,6 +162,18 @@ LIES = {
     "a shape of less than nothing": (
         written({"a": entry(shape=[-2, -1])}, bytes(8)),
         "header   a: [-2, -1] is no shape",
+    ),
+    "a shape of nothing that is too large": (
+        written({"a": entry(shape=[0, 2**62, 2**62], offsets=[0, 0])}),
+        "header   a: [0, 4611686018427387904, 4611686018427387904] is no shape",
+    ),
+    "half a character in a name": (
+        written({"a\ud800": entry(), "b": entry(offsets=[8, 16])}, bytes(16)),
+        r"header   its header cannot be read: '\ud800' stands in it, which is half a character",
+    ),
+    "half a character in a text": (
+        written({"__metadata__": {"format": "\udcff"}, "a": entry()}, bytes(8)),
+        r"header   its header cannot be read: '\udcff' stands in it, which is half a character",
     ),
     "several at once": (
         written({"a": entry("F7"), "b": {"dtype": "F32"}, "c": entry("F4"), "d": entry(shape=[3])}),

@@ -5,7 +5,9 @@ Knows names, widths and how far each reaches. Does not know files, nor torch's d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import ml_dtypes
@@ -50,3 +52,20 @@ def reaches(dtype: str, value: float) -> bool:
         wide = np.float32(value) if dtype == "f16" else np.float64(value)
         found = np.asarray(wide).astype(DTYPES[dtype])
         return bool(np.isfinite(found)) or bool(found == wide)
+
+
+RANK = 64
+"""The most dims that an array has."""
+
+
+def is_shape(shape: Sequence[int], itemsize: int) -> bool:
+    """Say whether an array can have a shape, of entries of so many bytes.
+
+    Bytes are counted as if no size were 0: so does numpy, before it makes an array of none.
+
+    Example:
+        >>> is_shape((0, 2**40), 4), is_shape((0, 2**40, 2**40), 4), is_shape((-1,), 4)
+        (True, False, False)
+    """
+    sizes = len(shape) <= RANK and all(0 <= size < 2**63 for size in shape)
+    return sizes and prod(max(size, 1) for size in shape) * itemsize < 2**63

@@ -1,4 +1,4 @@
-"""JSON documents as text that can be compared line by line.
+"""JSON documents as text: read so that they can be written, and written line by line.
 
 Knows where lines end. Does not know what a document says.
 """
@@ -8,6 +8,49 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
+
+
+def parsed(text: str, **how: Any) -> Any:
+    r"""Read JSON whose texts are whole: JSON can spell half a character, which no file can hold.
+
+    Args:
+        text: the document.
+        how: as `json.loads` takes it.
+
+    Raises:
+        ValueError: it is not JSON, or such a half stands alone in it.
+        RecursionError: it is nested too deeply.
+
+    Example:
+        >>> parsed('{"name": "\\ud83d\\ude00"}')
+        {'name': '😀'}
+        >>> parsed('{"name": "\\ud83d"}')
+        Traceback (most recent call last):
+            ...
+        ValueError: '\ud83d' stands in it, which is half a character
+    """
+    found = json.loads(text, **how)
+    if "\\u" in text or not is_whole(text):
+        try:
+            json.dumps(found, ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            half = error.object[error.start]
+            raise ValueError(f"{half!r} stands in it, which is half a character") from None
+    return found
+
+
+def is_whole(text: str) -> bool:
+    r"""Say whether a text holds no half of a character, of which UTF-8 has none.
+
+    Example:
+        >>> is_whole("😀"), is_whole("\ud83d")
+        (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def laid_out(document: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NoReturn, Union, cast, get_args, get_origin, get_type_hints
 
 from suture._errors import PlanError, near_miss
-from suture._json_text import laid_out
+from suture._json_text import laid_out, parsed
 from suture._partition import Problem
 from suture._plan import Own, Plan, Sum, Value
 from suture._plan_check import broken, problems
@@ -96,7 +96,7 @@ def from_json(text: str) -> Plan:
 def _document(text: str) -> dict[str, Any]:
     """Parse the text and take its header off."""
     try:
-        document = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse)
+        document = parsed(text, object_pairs_hook=_once, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise PlanError(
             "The text is not a plan: it is not JSON.", [("because", str(error))]

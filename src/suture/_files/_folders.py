@@ -24,6 +24,7 @@ from suture._files._outputs import empty_file
 from suture._files._record import Sign
 from suture._files._safetensors import named_apart, open_file, refuse_strange, write_file
 from suture._files._sink import Sink
+from suture._json_text import parsed
 
 CONFIG = "config.json"
 LARGEST_INDEX = 100_000_000
@@ -167,7 +168,7 @@ def _index(path: Path, kind: Kind) -> dict[str, Any]:
     if path.stat().st_size > LARGEST_INDEX:
         raise FileError(f"{path} is longer than any index.")
     try:
-        said = json.loads(path.read_bytes())
+        said = parsed(path.read_bytes().decode())
     except (ValueError, RecursionError) as error:
         raise FileError(f"{path} is not JSON.", [("because", str(error)[:200])]) from None
     weights = said.get("weight_map") if isinstance(said, dict) else None

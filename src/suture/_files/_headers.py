@@ -15,14 +15,12 @@ from itertools import pairwise
 from math import prod
 from typing import Any, BinaryIO
 
-from suture._dtypes import DTYPES
+from suture._dtypes import DTYPES, is_shape
+from suture._json_text import parsed
 from suture._plan import Tensor
 
 LONGEST = 100_000_000
 """Bytes of the longest header that is read; the format's library has the same limit."""
-
-RANK = 64
-"""The most dims that an array has."""
 
 METADATA = "__metadata__"
 NAMES = {
@@ -96,7 +94,7 @@ def _document(text: bytes) -> dict[str, Any]:
     if not text.startswith(b"{"):
         raise HeaderError("its header does not begin with {")
     try:
-        found = json.loads(text.decode(), object_pairs_hook=_once)
+        found = parsed(text.decode(), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise HeaderError(f"its header cannot be read: {str(error)[:200]}") from None
     assert isinstance(found, dict), "JSON that begins with { is an object"
@@ -131,7 +129,7 @@ def _entry(said: Any) -> Iterator[str]:
     if not isinstance(dtype, str) or dtype not in NAMES:
         packed = isinstance(dtype, str) and dtype in PARTS
         yield f"{str(dtype)[:40]!r} is no dtype" + (" of whole bytes" if packed else "")
-    elif not _sizes(shape) or len(shape) > RANK:
+    elif not _sizes(shape) or not is_shape(shape, DTYPES[NAMES[dtype]].itemsize):
         yield f"{str(shape)[:80]} is no shape"
     elif not _sizes(offsets) or len(offsets) != 2:
         yield f"{str(offsets)[:80]} are no offsets"

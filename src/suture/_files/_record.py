@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 
+from suture._json_text import parsed
 from suture._plan import Plan
 
 RECORD = "suture"
@@ -42,7 +43,7 @@ def record_in(metadata: Mapping[str, str]) -> Record | None:
         Record(plan='a1', source='b2')
     """
     try:
-        said = json.loads(metadata.get(RECORD, "null"))
+        said = parsed(metadata.get(RECORD, "null"))
     except (ValueError, RecursionError):
         return None
     match said:

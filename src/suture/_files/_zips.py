@@ -17,6 +17,7 @@ from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from suture._errors import FileError
+from suture._json_text import parsed
 
 BROKEN = (
     ArithmeticError,
@@ -56,7 +57,7 @@ def members(path: Path) -> tuple[list[str], dict[str, str]]:
 
 def _texts(comment: bytes) -> dict[str, str]:
     try:
-        said = json.loads(comment)
+        said = parsed(comment.decode())
     except (ValueError, RecursionError):
         return {}
     texts = isinstance(said, dict) and all(isinstance(value, str) for value in said.values())
