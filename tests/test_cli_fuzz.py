@@ -18,6 +18,8 @@ from suture._reference import load
 
 JUNK: st.SearchStrategy[Any] = st.sampled_from(
     [None, True, -1, 0, 3, 2**70, 0.5, "", "0.weight", "own", [], [[]], [0, 3], {}, {"name": "x"}]
+) | st.sampled_from(
+    [10**30, [0, 10**30], [0, 2**62, 2**62], "f128", "c32", "u9999999999", "\ud800", "x\0y"]
 )
 
 

@@ -178,6 +178,33 @@ def test_words_that_do_not_fit() -> None:
     assert refusal(plan.to_json()) == UNFIT
 
 
+TOO_LARGE = """\
+The plan has 7 problems.
+  unpaired[0].dtype            'u9999999999' is no dtype such as 'f32'
+  tensors[0].target.shape[1]   1000000000000000000000000000000 is no size
+  tensors[0].source.shape      f32[0,4611686018427387904] is larger than any array
+  inputs[0].dims[0][0].source  0..9223372036854775808 leaves a dim of 9223372036854775807
+  inputs[0].dims[0][0].target  0..9223372036854775808 leaves a dim of 3
+  inputs[0].values[0].source   -1..2 leaves a dim of 9223372036854775807
+  outputs[0].labels[0].target  1000000000000000000000000000000 is no position"""
+
+
+def test_sizes_that_no_array_has() -> None:
+    """They are refused beside a 0 too, where they would make no entries; so are positions."""
+    odd = TensorPlan(Tensor("w", (0, 10**30), "f32"), Tensor("w", (0, 2**62), "f32"), "buffer", ())
+    ids = Tensor("ids", (3,), "i64")
+    dims, values = (Run(0, 0, 2**63),), (Run(0, -1, 3),)
+    plan = Plan(
+        "a1",
+        "b2",
+        (odd,),
+        inputs=(Placement("ids", None, ids, (dims,), values),),
+        outputs=(Placement("x", None, ids, ((),), (), (Label(-1, "a", None, 10**30),)),),
+        unpaired=(Tensor("old", (), "u9999999999"),),
+    )
+    assert refusal(plan.to_json()) == TOO_LARGE
+
+
 NOT_JSON = "The text is not a plan: it is not JSON.\n  because  "
 NOT_A_PLAN = """\
 The JSON is not a plan: it does not say "format": "suture-plan".
@@ -195,20 +222,31 @@ hint: make the plan again with this version of suture"""
         ("plan", NOT_JSON + "Expecting value: line 1 column 1 (char 0)"),
         ('{"format": "a", "format": "a"}', NOT_JSON + "the key 'format' stands twice"),
         ('{"format": NaN}', NOT_JSON + "NaN is not JSON"),
+        (r'"\ud800"', NOT_JSON + r"'\ud800' stands in it, which is half a character"),
+        ('"\ud800"', NOT_JSON + r"'\ud800' stands in it, which is half a character"),
         ('["suture-plan"]', NOT_A_PLAN),
         ('{"format": "suture-plan", "version": 2}', ANOTHER_VERSION),
     ],
-    ids=["no JSON", "a key twice", "a number JSON has not", "other JSON", "another version"],
+    ids=[
+        "no JSON",
+        "a key twice",
+        "a number JSON has not",
+        *["half"] * 2,
+        "other JSON",
+        "another version",
+    ],
 )
 def test_text_that_is_no_plan(text: str, message: str) -> None:
     """The refusal says what the text is not."""
     assert refusal(text) == message
 
 
-scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5)
+texts = st.text(st.characters(exclude_categories=()), max_size=5)
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
+words = st.sampled_from(["sum", "inf", "f32", "f128", "u9999999999", "\ud800"])
 garbage = st.recursive(
-    scalars | st.sampled_from([10**400, -1, 2**63, "sum", "inf", "f32", [[0, 1]]]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    scalars | words | st.sampled_from([10**400, -1, 2**63, 10**30, [[0, 1]], [0, 10**30]]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner),
     max_leaves=5,
 )
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isfinite, isnan
 from typing import assert_never
 
-from suture._dtypes import reaches
+from suture._dtypes import DTYPES, is_shape, reaches
 from suture._errors import PlanError
 from suture._partition import Problem, at, length, misplaced, partition, repeats
 from suture._plan import (
@@ -30,7 +30,12 @@ from suture._plan import (
     Value,
 )
 
-DTYPE = re.compile(r"bool|(bf|f|c|i|u)\d+(_\w+)?", re.ASCII)
+DTYPE = re.compile(r"bool|(bf|f|c|i|u)\d{1,3}(_\w+)?", re.ASCII)
+"""Dtypes of any framework: files hold fewer (`_dtypes`)."""
+
+LARGEST = 2**63 - 1
+"""The last position that anything counts to."""
+
 EXACT = re.compile(r"bool|[iu]\d")
 
 
@@ -112,9 +117,12 @@ def _twice(plan: Plan) -> Iterator[Problem]:
 def _described(tensor: Tensor) -> Iterator[Problem]:
     if not DTYPE.fullmatch(tensor.dtype):
         yield "dtype", f"{tensor.dtype!r} is no dtype such as 'f32'"
-    for dim, size in enumerate(tensor.shape):
-        if size < 0:
-            yield f"shape[{dim}]", f"{size} is no size"
+    sizes = [(dim, size) for dim, size in enumerate(tensor.shape) if not 0 <= size <= LARGEST]
+    for dim, size in sizes:
+        yield f"shape[{dim}]", f"{size} is no size"
+    width = DTYPES[tensor.dtype].itemsize if tensor.dtype in DTYPES else 1
+    if not sizes and not is_shape(tensor.shape, width):
+        yield "shape", f"{tensor.type} is larger than any array"
 
 
 def _tensor(plan: TensorPlan, sources: Mapping[str, Tensor]) -> Iterator[Problem]:
@@ -304,10 +312,19 @@ def _placement(placement: Placement) -> Iterator[Problem]:
             ]
             yield from at(f"dims[{dim}]", _index_map(runs, *(s[0] if s else None for s in sizes)))
     if placement.values is not None:
-        yield from at("values", _index_map(placement.values, None, None))
+        yield from _values(placement, placement.values)
     named = [label for label in placement.labels if placement.values is None or label.dim != -1]
     yield from _labels(named, source, target)
     yield from _said(placement, [*named, Label(-1, placement.name, None, None)])
+
+
+def _values(placement: Placement, values: IndexMap) -> Iterator[Problem]:
+    """Check values that index an axis, and their names, as far as no size is known."""
+    yield from at("values", _index_map(values, None, None))
+    for which, label in enumerate(placement.labels):
+        for side, value in (("source", label.source), ("target", label.target)):
+            if label.dim == -1 and value is not None and not 0 <= value <= LARGEST:
+                yield f"labels[{which}].{side}", f"{value} is no position"
 
 
 def _said(placement: Placement, labels: Sequence[Label]) -> Iterator[Problem]:
@@ -336,6 +353,7 @@ def _index_map(runs: IndexMap, source: int | None, target: int | None) -> Iterat
         if run.length <= 0:
             yield f"[{which}].length", f"{run.length} is no length"
         for side, start, size in (("source", run.source, source), ("target", run.target, target)):
-            if start < 0 or (size is not None and start + run.length > size):
-                yield f"[{which}].{side}", f"{start}..{start + run.length} leaves a dim of {size}"
+            limit = LARGEST if size is None else size
+            if start < 0 or start + run.length > limit:
+                yield f"[{which}].{side}", f"{start}..{start + run.length} leaves a dim of {limit}"
     yield from repeats(tuple((run.target, run.target + run.length) for run in runs))

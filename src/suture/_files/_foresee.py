@@ -20,6 +20,7 @@ from suture._files._optimizers import Continued, carried_optimizers, continued
 from suture._files._orders import target_order
 from suture._files._outputs import refuse_file, refuse_folder, refuse_too_large
 from suture._files._record import plan_digest, record_in
+from suture._files._unheld import refuse_unheld
 from suture._files._writers import WRITERS, Decided, Output
 from suture._followed import OptimizerReport
 from suture._plan import Plan, TensorPlan
@@ -89,8 +90,10 @@ def foresee(
     whole = plan if order is None else replace(plan, tensors=_sorted(plan, order))
     made = _made(whole, old.arrays, state)
     copies = {at: _made(whole, each, state) for at, each in _copies(plan, old).items()}
+    every = [each for one in (made, *copies.values()) for each in one]
+    refuse_unheld(new_path, old.format, every)
     _refuse_old_sizes(plan, old, config or {})
-    size = sum(map(_size, (made, *copies.values())))
+    size = _size(every)
     optimizers = carried_optimizers(plan, old, order) if optimizer == "carry" else {}
     decided = (lambda at, _: optimizers[at].state) if optimizer == "carry" else optimizer
     slots = [slot for report in optimizers.values() for slot in _slots(report)]

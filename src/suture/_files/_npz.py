@@ -29,6 +29,9 @@ from suture._files._sink import Sink
 from suture._files._zips import BROKEN, begin_of, comment, members
 
 END = ".npy"
+LONGEST_NAME = 0xFFFF - len(END)
+"""Bytes of the longest name: an archive counts those of its members' in two bytes."""
+
 HEADERS = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 
 
