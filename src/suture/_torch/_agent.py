@@ -30,6 +30,7 @@ from suture._files._sink import Sink
 from suture._files._writers import Decided, Output, Writing
 from suture._files._zips import BROKEN, comment, members
 from suture._torch._arrays import TORCH, tensor_of
+from suture._torch._plain import refuse_strange
 
 DATA, WEIGHTS, OPTIMIZER = "data", "policy.pth", ".optimizer.pth"
 SPACES = ("observation_space", "action_space")
@@ -66,6 +67,8 @@ def open_agent(path: Path) -> Checkpoint:
             raise _broken(path, DATA, error) from None
         policy = _load(path, archive, WEIGHTS)
         trained = {n: _load(path, archive, n) for n in names if n.endswith(OPTIMIZER)}
+    for held in (policy, *trained.values()):
+        refuse_strange(path, held)
     tensors = isinstance(policy, dict) and all(isinstance(t, torch.Tensor) for t in policy.values())
     if not isinstance(data, dict) or not tensors:
         raise FileError(f"{path} is no agent of Stable-Baselines3.")

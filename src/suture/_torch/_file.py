@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
@@ -16,14 +16,14 @@ from typing import Any
 
 import torch
 
-from suture._dtypes import DTYPES
 from suture._errors import FileError
 from suture._files._checkpoint import Arrays, Checkpoint, Format, described
 from suture._files._made import Made
 from suture._files._sink import Sink, write_all
 from suture._files._writers import Decided
 from suture._files._zips import BROKEN, members, numbered
-from suture._torch._arrays import DTYPES_OF_TORCH, TORCH, name_of
+from suture._torch._arrays import DTYPES_OF_TORCH, TORCH
+from suture._torch._plain import Met, items, refuse_strange
 from suture._wrappers import counters
 
 Keys = tuple[str | int, ...]
@@ -71,8 +71,9 @@ def open_torch(path: Path, weights: str | None) -> Checkpoint:
         FileError: it is broken, needs code to be read, or which weights are meant cannot be said.
     """
     whole = _load(path)
-    _refuse_strange(path, whole)
-    found = {spelled(keys): keys for keys in _candidates(whole)}
+    refuse_strange(path, whole)
+    found = _spelled_apart(path, _candidates(whole))
+    trained = _spelled_apart(path, optimizers(whole))
     main = _chosen(path, found, weights)
     _, metadata = members(path) if _is_zip(path) else ([], {})
     arrays = _arrays(_at(whole, found[main]))
@@ -88,7 +89,7 @@ def open_torch(path: Path, weights: str | None) -> Checkpoint:
         (path,),
         tuple(_others(whole, found.values())),
         {name: _arrays(_at(whole, keys)) for name, keys in copies.items()},
-        {spelled(keys): _at(whole, keys) for keys in optimizers(whole)},
+        {name: _at(whole, keys) for name, keys in trained.items()},
         Nested(whole, found[main], copies),
     )
 
@@ -143,15 +144,8 @@ def _walked(value: Any, keys: Keys = ()) -> Iterator[tuple[Keys, Any]]:
     """Visit what containers hold, from outside to inside; not what optimizers do."""
     yield keys, value
     if not _is_optimizer(value):
-        for key, one in _items(value):
+        for key, one in items(value):
             yield from _walked(one, (*keys, key))
-
-
-def _items(value: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(value, dict):
-        yield from value.items()
-    elif isinstance(value, list | tuple):
-        yield from enumerate(value)
 
 
 def _is_optimizer(value: Any) -> bool:
@@ -163,6 +157,16 @@ def _is_weight(item: tuple[Any, Any]) -> bool:
     return isinstance(name, str) and (
         isinstance(value, torch.Tensor) or name.endswith("_extra_state")
     )
+
+
+def _spelled_apart(path: Path, found: Iterable[Keys]) -> dict[str, Keys]:
+    """Spell keys as keypaths, by which each is known from here on."""
+    every = [(spelled(keys), keys) for keys in found]
+    twice = [name for name, count in Counter(name for name, _ in every).items() if count > 1]
+    if twice:
+        facts = [("keypath", name) for name in twice[:20]]
+        raise FileError(f"{path} holds several things under one keypath.", facts)
+    return dict(every)
 
 
 def _chosen(path: Path, found: Mapping[str, Keys], weights: str | None) -> str:
@@ -196,24 +200,11 @@ def _arrays(state: Mapping[str, Any]) -> Arrays:
     return {name: TORCH.numpy(tensor) for name, tensor in tensors.items()}
 
 
-def _refuse_strange(path: Path, whole: Any) -> None:
-    """Refuse tensors whose entries do not simply lie in memory."""
-    strange = [
-        ("tensor", f"{type(one).__name__} of {one.dtype}, {one.layout}")
-        for one in _tensors(whole)
-        if type(one) not in (torch.Tensor, torch.nn.Parameter)
-        or one.layout is not torch.strided
-        or name_of(one.dtype) not in DTYPES
-    ]
-    if strange:
-        raise FileError(f"{path} holds tensors that are not plain numbers.", strange[:20])
-
-
 def _others(value: Any, known: Collection[Keys]) -> Iterator[tuple[str, str]]:
     """Say what a file holds besides weights: its optimizers, and the rest by its first keys."""
     found = optimizers(value)
     yield from ((spelled(keys), "optimizer") for keys in found)
-    for key, one in _items(value) if () not in known else ():
+    for key, one in items(value) if () not in known else ():
         if not any(each[:1] == (key,) for each in (*known, *found)):
             yield str(key), type(one).__name__
 
@@ -252,15 +243,15 @@ def write_torch(
     whole = _rebuilt(nested.whole, {**others, **states})
     _lay_out(whole, path)
     # Torch numbers storages as it meets them, and calls what holds their bytes by that number.
-    storages = {tensor.untyped_storage()._cdata: tensor for tensor in _tensors(whole)}
+    storages = Met(whole).storages
     places = numbered(path, "data")
-    assert [size for _, _, size in places] == [
-        tensor.untyped_storage().nbytes() for tensor in storages.values()
-    ], "torch lays storages out in the order in which it meets them"
+    assert [size for _, _, size in places] == [storage.nbytes() for storage in storages.values()], (
+        "torch lays storages out in the order in which it meets them"
+    )
     with path.open("r+b", buffering=0) as file:
-        for (_, place, _), (key, tensor) in zip(places, storages.items(), strict=True):
+        for (_, place, _), (key, storage) in zip(places, storages.items(), strict=True):
             file.seek(place)
-            _fill(file, tensor, news.get(key), sink)
+            _fill(file, storage, news.get(key), sink)
     return [name for name, _, _ in places]
 
 
@@ -329,22 +320,13 @@ def _rebuilt(value: Any, changed: Changes, keys: Keys = ()) -> Any:
         return changed[keys]
     if not any(each[: len(keys)] == keys for each in changed):
         return value
-    parts = [(key, _rebuilt(one, changed, (*keys, key))) for key, one in _items(value)]
+    parts = [(key, _rebuilt(one, changed, (*keys, key))) for key, one in items(value)]
     left = [(key, one) for key, one in parts if not isinstance(one, Gone)]
     return dict(left) if isinstance(value, dict) else type(value)(one for _, one in left)
 
 
-def _tensors(value: Any) -> Iterator[torch.Tensor]:
-    """List all tensors, in the order in which they stand."""
-    if isinstance(value, torch.Tensor):
-        yield value
-    for _, one in _items(value):
-        yield from _tensors(one)
-
-
-def _fill(file: FileIO, tensor: torch.Tensor, made: Made | None, sink: Sink) -> None:
+def _fill(file: FileIO, storage: torch.UntypedStorage, made: Made | None, sink: Sink) -> None:
     if made is not None:
         sink.write(file, made)
     else:
-        storage = tensor.untyped_storage()
         write_all(file, torch.empty(0, dtype=torch.uint8).set_(storage).numpy())
