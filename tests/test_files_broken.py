@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zipfile import ZipFile
+from typing import Any
+from zipfile import ZIP_BZIP2, ZIP_DEFLATED, ZIP_LZMA, ZIP_STORED, ZipFile, ZipInfo
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from measuring.private import watched
 from suture._errors import FileError
 from suture._files import open_checkpoint
 from widened import layers
@@ -49,6 +51,24 @@ def compressed() -> bytes:
     return room.getvalue()
 
 
+def packed_by(kind: int) -> bytes:
+    room = BytesIO()
+    with ZipFile(BytesIO(of_numpy())) as whole, ZipFile(room, "w", kind) as archive:
+        for name in whole.namelist():
+            archive.writestr(name, whole.read(name))
+    return room.getvalue()
+
+
+@cache
+def by_bzip2() -> bytes:
+    return packed_by(ZIP_BZIP2)
+
+
+@cache
+def by_lzma() -> bytes:
+    return packed_by(ZIP_LZMA)
+
+
 @cache
 def agent() -> bytes:
     room = BytesIO()
@@ -80,7 +100,7 @@ def test_a_whole_file(whole: Callable[[], bytes]) -> None:
     assert opened(whole())
 
 
-@pytest.mark.parametrize("whole", WHOLE, ids=lambda whole: whole.__name__)
+@pytest.mark.parametrize("whole", [*WHOLE, by_bzip2, by_lzma], ids=lambda whole: whole.__name__)
 @given(st.data())
 @settings(max_examples=60)
 def test_a_file_with_other_bytes(whole: Callable[[], bytes], data: st.DataObject) -> None:
@@ -139,3 +159,155 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     """The system's reason is told."""
     with pytest.raises(FileError, match=r"gone cannot be read\.\n  because  No such file"):
         open_checkpoint(tmp_path / "gone")
+
+
+def packed(path: Path, kind: int, **arrays: np.ndarray[Any, Any]) -> list[ZipInfo]:
+    """Write an archive of arrays packed in some way; say what is in it."""
+    with ZipFile(BytesIO(of_numpy())) as whole, ZipFile(path, "w", kind) as archive:
+        for name in whole.namelist():
+            archive.writestr(name, whole.read(name))
+        for name, array in arrays.items():
+            room = BytesIO()
+            np.save(room, array)
+            archive.writestr(f"{name}.npy", room.getvalue())
+        return archive.infolist()
+
+
+def said_of(path: Path) -> str:
+    """Open a file that is none; give the error without its folder."""
+    with pytest.raises(FileError) as caught:
+        open_checkpoint(path)
+    return str(caught.value).replace(f"{path.parent}/", "")
+
+
+@pytest.mark.parametrize("kind", [ZIP_BZIP2, ZIP_LZMA])
+def test_members_that_are_packed_otherwise(tmp_path: Path, kind: int) -> None:
+    """Numpy packs in one way; others unpack to any size at once, and fail in their own ways."""
+    [first, second] = packed(tmp_path / "old", kind)
+    expected = "old is not a whole archive of arrays.\n" + "\n".join(
+        f"  {info.filename[:-4]:<8} is packed in a way that is not read (number {kind})"
+        for info in (first, second)
+    )
+    assert said_of(tmp_path / "old") == expected
+    content = bytearray((tmp_path / "old").read_bytes())
+    for at in range(first.header_offset + 40, second.header_offset):
+        content[at] ^= 0xFF
+    (tmp_path / "old").write_bytes(content)
+    assert said_of(tmp_path / "old") == expected
+
+
+def rewritten(path: Path, changed: Mapping[int, int], before: bytes = b"PK\1\2") -> None:
+    """Change bytes of what an archive says of its first member: their places -> what they are."""
+    content = bytearray(path.read_bytes())
+    begin = content.index(before)
+    for at, byte in changed.items():
+        content[begin + at] = byte
+    path.write_bytes(content)
+
+
+def test_a_member_that_is_encrypted(tmp_path: Path) -> None:
+    """Nobody is asked for a password."""
+    packed(tmp_path / "old", ZIP_STORED)
+    rewritten(tmp_path / "old", {8: 1})
+    rewritten(tmp_path / "old", {6: 1}, before=b"PK\3\4")
+    assert said_of(tmp_path / "old") == (
+        "old is not a whole archive of arrays.\n  fc.weight is encrypted"
+    )
+
+
+LIES = {
+    1000: "Bad CRC-32 for file 'large.npy'",
+    20_000_000: "holds 19999872 bytes; its header describes 40000000",
+}
+
+
+@pytest.mark.parametrize("claim", LIES)
+def test_a_member_that_inflates_beyond_what_it_says(tmp_path: Path, claim: int) -> None:
+    """It is not unpacked further than that, and refused."""
+    infos = packed(tmp_path / "old", ZIP_DEFLATED, large=np.zeros(40_000_000, "u1"))
+    content = bytearray((tmp_path / "old").read_bytes())
+    begin = content.rindex(b"PK\1\2") + 24
+    assert content[begin : begin + 4] == infos[-1].file_size.to_bytes(4, "little")
+    content[begin : begin + 4] = claim.to_bytes(4, "little")
+    (tmp_path / "old").write_bytes(content)
+    with watched() as held:
+        found = said_of(tmp_path / "old")
+    assert found == f"old is not a whole archive of arrays.\n  large    {LIES[claim]}"
+    assert held.more < 20e6
+
+
+def test_a_header_that_is_a_bomb(tmp_path: Path) -> None:
+    """Its length is what it says, and a thousandth of that is in the file: it is not unpacked."""
+    begin = b"\x93NUMPY\2\0" + (40_000_000).to_bytes(4, "little")
+    with ZipFile(tmp_path / "old", "w", ZIP_DEFLATED) as archive:
+        archive.writestr("w.npy", begin + b" " * 40_000_000)
+    with watched() as held:
+        assert "  w        EOF: reading array header" in said_of(tmp_path / "old")
+    assert held.more < 20e6
+
+
+def test_a_packed_member_that_is_damaged(tmp_path: Path) -> None:
+    """What does not unpack to what was packed is refused when it is opened."""
+    [first, second] = packed(tmp_path / "old", ZIP_DEFLATED)
+    whole = (tmp_path / "old").read_bytes()
+    for at in range(second.header_offset - 40, second.header_offset - 3):  # then it ends
+        content = bytearray(whole)
+        content[at] ^= 0x10
+        (tmp_path / "old").write_bytes(content)
+        assert said_of(tmp_path / "old").startswith(
+            "old is not a whole archive of arrays.\n  fc.weight "
+        )
+    assert first.filename == "fc.weight.npy"
+
+
+def test_members_that_share_bytes(tmp_path: Path) -> None:
+    """A small archive would hold more than anybody can unpack."""
+    packed(tmp_path / "old", ZIP_STORED)
+    content = bytearray((tmp_path / "old").read_bytes())
+    first, second = content.index(b"PK\1\2"), content.rindex(b"PK\1\2")
+    content[second + 42 : second + 46] = content[first + 42 : first + 46]
+    (tmp_path / "old").write_bytes(content)
+    assert said_of(tmp_path / "old") == (
+        "old is a broken archive: members share bytes.\n  member   fc.bias.npy"
+    )
+
+
+def repacked(content: bytes, path: Path, kind: int) -> Path:
+    with ZipFile(BytesIO(content)) as whole, ZipFile(path, "w", kind) as archive:
+        for name in whole.namelist():
+            archive.writestr(name, whole.read(name))
+    return path
+
+
+def test_a_file_of_torch_that_is_packed(tmp_path: Path) -> None:
+    """Its bytes are mapped, and would be taken for weights."""
+    assert said_of(repacked(of_torch(), tmp_path / "old", ZIP_DEFLATED)) == (
+        "old is packed, which no file of torch is.\n"
+        "  member   archive/data.pkl\n  member   archive/data/0\n  member   archive/data/1\n\n"
+        "hint: save it again with torch.save"
+    )
+
+
+def test_an_agent_that_is_packed(tmp_path: Path) -> None:
+    """Who zipped it again has an agent still; what no weights can unpack to is refused."""
+    path = repacked(agent(), tmp_path / "old", ZIP_DEFLATED)
+    assert open_checkpoint(path).format == "stable-baselines3"
+    with ZipFile(path, "a", ZIP_DEFLATED) as archive:
+        archive.writestr("pytorch_variables.pth", bytes(40_000_000))
+    size = path.stat().st_size
+    with watched() as held:
+        assert said_of(path) == (
+            "old is packed more than weights can be.\n"
+            f"  packed   {size:,} bytes\n  unpacked 40,001,844 bytes"
+        )
+    assert held.more < 20e6
+
+
+def test_an_agent_whose_weights_are_packed_again(tmp_path: Path) -> None:
+    """An archive in the archive is no bomb either."""
+    with ZipFile(BytesIO(agent())) as whole:
+        inner = repacked(whole.read("policy.pth"), tmp_path / "policy.pth", ZIP_DEFLATED)
+    with ZipFile(tmp_path / "old", "w") as archive:
+        archive.writestr("data", "{}")
+        archive.write(inner, "policy.pth")
+    assert said_of(tmp_path / "old").startswith("old is packed, which no file of torch is.")

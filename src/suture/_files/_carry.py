@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from suture._files._checkpoint import Checkpoint, Format
+from suture._files._digest import digesting
 from suture._files._foresee import Foreseen, OptimizerPolicy, State, foresee
 from suture._files._optimizers import Continued
 from suture._files._record import Sign
-from suture._files._sink import Progress, Sink, digesting
+from suture._files._sink import Progress, Sink
 from suture._files._writers import WRITERS, Writing, weights_alone
 from suture._plan import Plan
 
@@ -127,7 +128,7 @@ def carry_foreseen(
     """
     old, out = ready.old, ready.out
     sink = Sink(ready.size + ready.beside, progress)
-    with digesting(old.files) as source:
+    with digesting(old.files, old.stored) as source:
         how = Writing(Sign(old.metadata, ready.plan, source), sink, allow_nan)
         gone = WRITERS[old.format].write(old, out, how)
         done = ready.plan, source.result(), (*gone, *old.left), ready.continued

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from suture._arrays import dtype_name
 from suture._dtypes import DTYPES
+from suture._files._members import Stored
 from suture._plan import Tensor
 
 Format = Literal[
@@ -50,6 +51,7 @@ class Checkpoint:
         optimizers: states of optimizers that can be carried: keypath -> state dict.
         content: what its format needs to write another such file.
         left: what else lies in the file and is not to be written.
+        stored: the members of its archive that lie there as they are, with their checksums.
     """
 
     path: Path
@@ -63,6 +65,7 @@ class Checkpoint:
     optimizers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     content: Any = field(default=None, repr=False)
     left: tuple[str, ...] = ()
+    stored: tuple[Stored, ...] = ()
 
 
 def described(arrays: Arrays) -> dict[str, Tensor]:

@@ -5,15 +5,10 @@ Knows bytes and their dtype. Does not know formats.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from io import FileIO
-from pathlib import Path
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -118,27 +113,3 @@ def holds_nan(dtype: str, entries: NDArray[Any]) -> bool:
     size, infinity = entries.itemsize, INFINITE[dtype]
     signed, unsigned = entries.view(f"<i{size}"), entries.view(f"<u{size}")
     return bool(signed.max() > infinity or unsigned.max() > infinity | 1 << 8 * size - 1)
-
-
-@contextmanager
-def digesting(files: Sequence[Path]) -> Iterator[Future[str]]:
-    """Hash files beside other work: SHA-256 of one, or of the digests of several."""
-    enough = Event()
-    with ThreadPoolExecutor(1, "suture-digest") as pool:
-        try:
-            yield pool.submit(_digest, files, enough)
-        finally:
-            enough.set()
-
-
-def _digest(files: Sequence[Path], enough: Event) -> str:
-    found = [_digest_of(path, enough) for path in files]
-    return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
-
-
-def _digest_of(path: Path, enough: Event) -> str:
-    digest, room = hashlib.sha256(), bytearray(1 << 20)
-    with path.open("rb", buffering=0) as file:
-        while not enough.is_set() and (count := file.readinto(room)):
-            digest.update(memoryview(room)[:count])
-    return digest.hexdigest()

@@ -35,6 +35,12 @@ BROKEN = (
 )
 """What is raised by those who read a broken archive, or what is broken in one."""
 
+
+def told(error: Exception) -> str:
+    """Say in a line what such an error said, or what it is called if it said nothing."""
+    return str(error).partition("\n")[0][:200] or type(error).__name__
+
+
 DESCRIPTOR = b"PK\x07\x08"
 
 
@@ -48,7 +54,7 @@ def members(path: Path) -> tuple[list[str], dict[str, str]]:
         with ZipFile(path) as archive:
             names, comment = archive.namelist(), archive.comment
     except BROKEN as error:
-        raise FileError(f"{path} is a broken archive.", [("because", str(error))]) from None
+        raise FileError(f"{path} is a broken archive.", [("because", told(error))]) from None
     facts = [("member", name[:80]) for name, count in Counter(names).items() if count > 1]
     if facts:
         raise FileError(f"{path} holds several members of one name.", facts[:20])

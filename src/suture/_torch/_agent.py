@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import Any
-from zipfile import ZipFile
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -26,9 +26,10 @@ from suture._dtypes import DTYPES
 from suture._errors import FileError
 from suture._files._checkpoint import Checkpoint, described
 from suture._files._made import Made
+from suture._files._members import read, refuse_bomb, refuse_packed
 from suture._files._sink import Sink
 from suture._files._writers import Decided, Output, Writing
-from suture._files._zips import BROKEN, comment, members
+from suture._files._zips import BROKEN, comment, members, told
 from suture._torch._arrays import TORCH, tensor_of
 from suture._torch._plain import refuse_strange
 
@@ -62,7 +63,8 @@ def open_agent(path: Path) -> Checkpoint:
     names, metadata = members(path)
     with ZipFile(path) as archive:
         try:
-            data = json.loads(archive.read(DATA))
+            refuse_bomb(path, archive.infolist())
+            data = json.loads(read(archive, DATA))
         except BROKEN as error:
             raise _broken(path, DATA, error) from None
         policy = _load(path, archive, WEIGHTS)
@@ -88,13 +90,17 @@ def _load(path: Path, archive: ZipFile, name: str) -> Any:
     try:
         with warnings.catch_warnings():  # of pickles that are older or newer than usual
             warnings.simplefilter("ignore", UserWarning)
-            return torch.load(BytesIO(archive.read(name)), map_location="cpu", weights_only=True)
+            room = BytesIO(read(archive, name))
+            if is_zipfile(room):
+                refuse_packed(path, room)
+            room.seek(0)
+            return torch.load(room, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, *BROKEN) as error:
         raise _broken(path, name, error) from None
 
 
 def _broken(path: Path, name: str, error: Exception) -> FileError:
-    because = [(name, str(error).partition("\n")[0][:200])]
+    because = [(name, told(error))]
     return FileError(f"{path} is no whole agent of Stable-Baselines3.", because)
 
 
@@ -139,9 +145,16 @@ def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> list[
     }
     with ZipFile(old.path) as archive, ZipFile(path, "w") as written:
         for name in archive.namelist():
-            written.writestr(name, new[name] if name in new else archive.read(name))
+            written.writestr(name, new[name] if name in new else _member(old.path, archive, name))
         written.comment = comment(how.sign.signed())
     return [*agent.optimizers] if out.optimizer == "reset" else []
+
+
+def _member(path: Path, archive: ZipFile, name: str) -> bytearray:
+    try:
+        return read(archive, name)
+    except BROKEN as error:
+        raise _broken(path, name, error) from None
 
 
 def _data(data: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:

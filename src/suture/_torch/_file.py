@@ -19,9 +19,10 @@ import torch
 from suture._errors import FileError
 from suture._files._checkpoint import Arrays, Checkpoint, Format, described
 from suture._files._made import Made
+from suture._files._members import Stored, refuse_packed, stored
 from suture._files._sink import Sink, write_all
 from suture._files._writers import Decided
-from suture._files._zips import BROKEN, members, numbered
+from suture._files._zips import BROKEN, members, numbered, told
 from suture._torch._arrays import DTYPES_OF_TORCH, TORCH
 from suture._torch._plain import Met, items, refuse_strange
 from suture._wrappers import counters
@@ -70,12 +71,12 @@ def open_torch(path: Path, weights: str | None) -> Checkpoint:
     Raises:
         FileError: it is broken, needs code to be read, or which weights are meant cannot be said.
     """
+    metadata, lying = _archive(path) if _is_zip(path) else ({}, ())
     whole = _load(path)
     refuse_strange(path, whole)
     found = _spelled_apart(path, _candidates(whole))
     trained = _spelled_apart(path, optimizers(whole))
     main = _chosen(path, found, weights)
-    _, metadata = members(path) if _is_zip(path) else ([], {})
     arrays = _arrays(_at(whole, found[main]))
     copies = {name: keys for name, keys in found.items() if name != main}
     lightning = isinstance(whole, dict) and LIGHTNING in whole
@@ -91,7 +92,16 @@ def open_torch(path: Path, weights: str | None) -> Checkpoint:
         {name: _arrays(_at(whole, keys)) for name, keys in copies.items()},
         {name: _at(whole, keys) for name, keys in trained.items()},
         Nested(whole, found[main], copies),
+        stored=lying,
     )
+
+
+def _archive(path: Path) -> tuple[Mapping[str, str], tuple[Stored, ...]]:
+    """Read the texts of an archive and where its members lie, all of which must be mapped."""
+    _, metadata = members(path)
+    with path.open("rb") as file:
+        refuse_packed(path, file)
+    return metadata, stored(path)
 
 
 def _is_zip(path: Path) -> bool:
@@ -108,7 +118,7 @@ def _load(path: Path) -> Any:
     except pickle.UnpicklingError as error:
         raise _refused(path, error) from None
     except BROKEN as error:
-        because = [("because", str(error).partition("\n")[0][:200])]
+        because = [("because", told(error))]
         raise FileError(f"{path} is no whole file of torch.", because) from None
 
 
@@ -119,7 +129,7 @@ def _refused(path: Path, error: pickle.UnpicklingError) -> FileError:
     except (pickle.UnpicklingError, *BROKEN):
         names = []
     if not names:
-        because = [("because", str(error).partition("\n")[0][:200])]
+        because = [("because", told(error))]
         return FileError(f"{path} is no whole file of torch.", because)
     return FileError(
         f"{path} holds more than weights: code would have to run to read it.",
@@ -286,7 +296,7 @@ def _lay_out(whole: Any, path: Path) -> None:
         with torch.serialization.skip_data():
             torch.save(whole, path)
     except RuntimeError as error:
-        raise OSError(str(error).partition("\n")[0]) from None
+        raise OSError(told(error)) from None
 
 
 def _state(old: Mapping[str, Any], made: Sequence[Made], news: dict[int, Made]) -> dict[str, Any]:

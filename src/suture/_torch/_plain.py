@@ -17,7 +17,7 @@ import torch
 
 from suture._dtypes import DTYPES, is_shape
 from suture._errors import FileError
-from suture._files._zips import BROKEN
+from suture._files._zips import BROKEN, told
 from suture._json_text import is_whole
 from suture._torch._arrays import name_of
 
@@ -81,7 +81,7 @@ def refuse_strange(path: Path, whole: Any) -> None:
     try:
         tensors = Met(whole).tensors
     except (pickle.PicklingError, *BROKEN) as error:
-        because = [("because", str(error).partition("\n")[0][:200])]
+        because = [("because", told(error))]
         raise FileError(f"{path} holds what torch cannot write again.", because) from None
     strange = [("tensor", _shown(one)) for one in tensors if not _is_plain(one)]
     if strange:
