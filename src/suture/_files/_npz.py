@@ -113,8 +113,10 @@ def refuse_dtypes(path: Path, made: Sequence[Made]) -> None:
         raise FileError(f"{path} cannot be written: no .npz holds such entries.", facts[:20])
 
 
-def write_npz(path: Path, made: Sequence[Made], kind: int, sign: Sign, sink: Sink) -> None:
-    """Write an archive of arrays, under all of their names."""
+def write_npz(
+    path: Path, made: Sequence[Made], kind: int, sign: Sign, sink: Sink
+) -> tuple[str, ...]:
+    """Write an archive of arrays, under all of their names; say which texts have no room in it."""
     with ZipFile(path, "w", kind) as archive:
         for each in made:
             info = ZipInfo(each.tensor.name + END)
@@ -123,7 +125,8 @@ def write_npz(path: Path, made: Sequence[Made], kind: int, sign: Sign, sink: Sin
                 member.write(_preamble(each))
                 for stretch in sink.stretches(each):
                     member.write(stretch.view(np.uint8).data)
-        archive.comment = comment(sign.signed())
+        archive.comment, left = comment(sign.signed())
+    return left
 
 
 def _preamble(made: Made) -> bytes:

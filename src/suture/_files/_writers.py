@@ -155,8 +155,8 @@ def _write_torch(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     with whole_file(out.path, mode_of(old.files)) as part:
         filled = _torch_file().write_torch(part, nested, made, changed, how.sink)
         how.demand_numbers()
-        sealed(part, how.sign.signed(), filled)
-    return list(gone)
+        left = sealed(part, how.sign.signed(), filled)
+    return (*gone, *left)
 
 
 def _nested(old: Checkpoint) -> Any:
@@ -174,9 +174,9 @@ def _refuse_npz(_: Checkpoint, out: Output) -> None:
 def _write_npz(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     kind = old.content.kind if isinstance(old.content, Compression) else ZIP_STORED
     with whole_file(out.path, mode_of(old.files)) as part:
-        write_npz(part, _every(out.made), kind, how.sign, how.sink)
+        left = write_npz(part, _every(out.made), kind, how.sign, how.sink)
         how.demand_numbers()
-    return ()
+    return left
 
 
 def _refuse_agent(old: Checkpoint, out: Output) -> None:

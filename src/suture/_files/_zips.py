@@ -17,6 +17,7 @@ from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from suture._errors import FileError
+from suture._files._record import RECORD
 from suture._json_text import parsed
 
 BROKEN = (
@@ -70,9 +71,34 @@ def _texts(comment: bytes) -> dict[str, str]:
     return dict(said) if texts else {}
 
 
-def comment(metadata: Mapping[str, str]) -> bytes:
-    """Write texts as a comment."""
-    return json.dumps(metadata).encode()
+LONGEST = 0xFFFF
+"""Bytes of the longest comment: an archive counts them in two bytes."""
+
+LONGEST_OF_TORCH = 4096 - 22
+"""The same where torch reads: in an archive that is small without it, it finds no end farther off.
+
+Measured with torch 2.13: of archives below 4.1 kB, of which most longer comments break some.
+"""
+
+
+def comment(metadata: Mapping[str, str], longest: int = LONGEST) -> tuple[bytes, tuple[str, ...]]:
+    """Write texts as a comment: the record whatever else there is, the others as far as they fit.
+
+    Returns:
+        The comment, and what is left out of it.
+
+    Example:
+        >>> comment({"epoch": "7", "notes": "x" * 70_000, "suture": "{}"})
+        (b'{"epoch": "7", "suture": "{}"}', ('text notes',))
+    """
+    sizes = {name: len(json.dumps({name: text})) for name, text in metadata.items()}
+    room, kept = longest - sizes.get(RECORD, 0), {RECORD}
+    for name, size in sizes.items():
+        if name not in kept and size <= room:
+            room -= size
+            kept.add(name)
+    said = {name: text for name, text in metadata.items() if name in kept}
+    return json.dumps(said).encode(), tuple(f"text {name}" for name in metadata if name not in kept)
 
 
 def numbered(path: Path, folder: str) -> list[tuple[str, int, int]]:
@@ -93,13 +119,20 @@ def numbered(path: Path, folder: str) -> list[tuple[str, int, int]]:
     return [found[number] for number in sorted(found)]
 
 
-def sealed(path: Path, metadata: Mapping[str, str], filled: Collection[str]) -> None:
-    """Give an archive its comment, and the members that were filled in place their checksums."""
+def sealed(path: Path, metadata: Mapping[str, str], filled: Collection[str]) -> tuple[str, ...]:
+    """Give an archive of torch its comment, and the members that were filled in place checksums.
+
+    Returns:
+        The texts that are left out.
+    """
+    is_small = path.stat().st_size < 2 * LONGEST_OF_TORCH
     with ZipFile(path, "a") as archive, path.open("r+b") as file:
         for name in filled:
             info = archive.getinfo(name)
             info.CRC = _checksum(info, file)
-        archive.comment = comment(metadata)
+        longest = LONGEST_OF_TORCH if is_small else LONGEST
+        archive.comment, left = comment(metadata, longest)
+    return left
 
 
 def _checksum(info: ZipInfo, file: BinaryIO) -> int:

@@ -146,8 +146,8 @@ def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> list[
     with ZipFile(old.path) as archive, ZipFile(path, "w") as written:
         for name in archive.namelist():
             written.writestr(name, new[name] if name in new else _member(old.path, archive, name))
-        written.comment = comment(how.sign.signed())
-    return [*agent.optimizers] if out.optimizer == "reset" else []
+        written.comment, left = comment(how.sign.signed())
+    return [*(agent.optimizers if out.optimizer == "reset" else ()), *left]
 
 
 def _member(path: Path, archive: ZipFile, name: str) -> bytearray:
