@@ -10,6 +10,7 @@ import shlex
 import sys
 import traceback
 from contextlib import redirect_stdout
+from io import TextIOWrapper
 from types import TracebackType
 from typing import Annotated
 
@@ -74,6 +75,9 @@ def main(
     ] = False,
 ) -> None:
     """Carry trained weights into a changed network without changing what it computes."""
+    # A name that a terminal has no letters for, or a path that is no text, ends no command.
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def next_command(*words: str) -> None:
