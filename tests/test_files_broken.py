@@ -15,11 +15,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import load_file
 
 from measuring.private import watched
-from suture._errors import FileError
-from suture._files import open_checkpoint
-from widened import layers
+from suture._errors import FileError, PlanError
+from suture._files import carry_file, open_checkpoint
+from widened import ZEROS, layers, widened
+
+PLAN = widened(layers(), fill=ZEROS)
 
 
 @cache
@@ -113,6 +116,36 @@ def test_a_file_with_other_bytes(whole: Callable[[], bytes], data: st.DataObject
     if data.draw(st.booleans()):
         del content[data.draw(st.integers(0, len(content))) :]
     opened(bytes(content))
+
+
+def carried(content: bytes) -> Mapping[str, np.ndarray[Any, Any]] | None:
+    """Carry the weights out of a file of these bytes; None if it is refused, with nothing left."""
+    with TemporaryDirectory() as folder:
+        path, new = Path(folder, "old"), Path(folder, "new")
+        path.write_bytes(content)
+        try:
+            carry_file(PLAN, open_checkpoint(path), new, format="safetensors", allow_nan=True)
+        except (FileError, PlanError):
+            assert [*Path(folder).iterdir()] == [path]
+            return None
+        return load_file(new)
+
+
+@pytest.mark.parametrize("whole", [of_torch, of_numpy, compressed, agent])
+@given(st.data())
+@settings(max_examples=60)
+def test_a_file_with_other_bytes_that_is_carried(
+    whole: Callable[[], bytes], data: st.DataObject
+) -> None:
+    """Where a format has checksums, the weights are those that were written, or it is refused."""
+    content = bytearray(whole())
+    at = data.draw(st.integers(0, len(content) - 1))
+    some = data.draw(st.binary(min_size=1, max_size=6))
+    content[at : at + len(some)] = some
+    found = carried(bytes(content))
+    expected = carried(whole())
+    assert expected is not None
+    assert found is None or all(np.array_equal(found[name], expected[name]) for name in expected)
 
 
 def test_an_array_that_is_a_pickle(tmp_path: Path) -> None:
