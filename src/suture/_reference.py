@@ -18,6 +18,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 from suture._errors import SutureError, near_miss
+from suture._files._paths import refuse_unreachable
 from suture._schema import Schema
 from suture._subject import Subject
 
@@ -88,6 +89,8 @@ def _called(reference: str) -> object:
     if not (colon and place and name):
         raise LoadError(f"{reference!r} does not say which function to call.", hint=FORM)
     is_file = place.endswith(".py") or "/" in place
+    if is_file:
+        refuse_unreachable(Path(place), "read")
     with _imports_from(Path(place).resolve().parent if is_file else Path.cwd()):
         try:
             module = _file(Path(place)) if is_file else _module(place)

@@ -158,9 +158,10 @@ def _format(kind: str | None, held: Checkpoint) -> Format:
 def _begun(plan: Plan, fresh: Path | None, target: str | None, number: int) -> _Begun:
     """Find the target as it was initialised, if it is said where."""
     if fresh is not None:
+        weights = open_checkpoint(fresh)
         beside = (fresh if fresh.is_dir() else fresh.parent) / "config.json"
         texts = {"config.json": beside.read_text(encoding="utf-8")} if beside.is_file() else {}
-        return _Begun(open_checkpoint(fresh), texts)
+        return _Begun(weights, texts)
     if target is None:
         return _Begun()
     seed(number)

@@ -8,11 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from suture._errors import FileError, near_miss
-from suture._files import whole_file
+from suture._files import refuse_unreachable, whole_file
 from suture._plan import Plan
 
 
 def read_plan(file: Path) -> Plan:
+    refuse_unreachable(file, "read")
     try:
         return Plan.from_json(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -10,6 +10,7 @@ from suture._files._checkpoint import Checkpoint, Format
 from suture._files._foresee import Foreseen, OptimizerPolicy, foresee
 from suture._files._open import open_checkpoint
 from suture._files._outputs import mode_of, refuse_file
+from suture._files._paths import refuse_unreachable
 from suture._files._writers import ALONE, weights_alone
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "mode_of",
     "open_checkpoint",
     "refuse_file",
+    "refuse_unreachable",
     "weights_alone",
     "whole_file",
 ]

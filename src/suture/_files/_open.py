@@ -15,6 +15,7 @@ from suture._files._checkpoint import Checkpoint
 from suture._files._folders import open_folder
 from suture._files._npz import END, open_npz
 from suture._files._outputs import refuse_lost
+from suture._files._paths import refuse_unreachable
 from suture._files._safetensors import open_file
 from suture._files._zips import members
 
@@ -48,8 +49,9 @@ def open_checkpoint(path: str | PathLike[str], weights: str | None = None) -> Ch
         ('npz', 'f32[3]')
     """
     place = Path(path)
-    refuse_lost(place)
+    refuse_unreachable(place, "read")
     try:
+        refuse_lost(place)
         return open_folder(place) if place.is_dir() else _file(place, weights)
     except OSError as error:
         because = [("because", error.strerror or str(error))]

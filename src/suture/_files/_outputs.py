@@ -14,6 +14,7 @@ from operator import and_
 from pathlib import Path
 
 from suture._errors import FileError
+from suture._files._paths import refuse_unreachable
 
 PART, OLD = ".suture-part", ".suture-old"
 """The ends of the names of what is not yet whole, and of a folder that another one replaces."""
@@ -40,6 +41,7 @@ def refuse_file(path: Path, sources: Sequence[Path], force: bool) -> None:
     Raises:
         FileError: it is there already, is one of the sources, or has no folder to lie in.
     """
+    _refuse_unreachable(path, sources)
     if path.is_dir():
         raise FileError(f"{path} is a folder, and a file would be written.", hint=ELSEWHERE)
     _refuse_sources(path, sources)
@@ -53,6 +55,7 @@ def refuse_folder(path: Path, sources: Sequence[Path], force: bool) -> None:
         FileError: it is there already, is one of the sources, holds one of them or other folders,
             or has no folder to lie in.
     """
+    _refuse_unreachable(path, sources)
     if path.name in ("", ".."):
         raise FileError(f"{path} does not name a new folder.", hint=ELSEWHERE)
     if path.is_file():
@@ -64,6 +67,14 @@ def refuse_folder(path: Path, sources: Sequence[Path], force: bool) -> None:
     if path.is_dir() and any(each.is_dir() for each in path.iterdir()):
         hint = f"{ELSEWHERE}, or take them away"
         raise FileError(f"{path} holds folders, which no checkpoint does.", hint=hint)
+
+
+def _refuse_unreachable(path: Path, sources: Iterable[Path]) -> None:
+    refuse_unreachable(path, "written")
+    if path.name:  # what is not yet whole has a longer one
+        refuse_unreachable(part_of(path), "written")
+    for one in sources:
+        refuse_unreachable(one, "read")
 
 
 def _refuse_sources(path: Path, sources: Iterable[Path]) -> None:
