@@ -23,6 +23,9 @@ from suture._files import carry_file, open_checkpoint
 from widened import ZEROS, layers, widened
 
 PLAN = widened(layers(), fill=ZEROS)
+WHERE_MEMORY_IS_SAID = pytest.mark.skipif(
+    not Path("/proc/self/status").exists(), reason="only Linux says what a process holds"
+)
 
 
 @cache
@@ -254,6 +257,7 @@ LIES = {
 }
 
 
+@WHERE_MEMORY_IS_SAID
 @pytest.mark.parametrize("claim", LIES)
 def test_a_member_that_inflates_beyond_what_it_says(tmp_path: Path, claim: int) -> None:
     """It is not unpacked further than that, and refused."""
@@ -269,6 +273,7 @@ def test_a_member_that_inflates_beyond_what_it_says(tmp_path: Path, claim: int) 
     assert held.more < 20e6
 
 
+@WHERE_MEMORY_IS_SAID
 def test_a_header_that_is_a_bomb(tmp_path: Path) -> None:
     """Its length is what it says, and a thousandth of that is in the file: it is not unpacked."""
     begin = b"\x93NUMPY\2\0" + (40_000_000).to_bytes(4, "little")
@@ -321,6 +326,7 @@ def test_a_file_of_torch_that_is_packed(tmp_path: Path) -> None:
     )
 
 
+@WHERE_MEMORY_IS_SAID
 def test_an_agent_that_is_packed(tmp_path: Path) -> None:
     """Who zipped it again has an agent still; what no weights can unpack to is refused."""
     path = repacked(agent(), tmp_path / "old", ZIP_DEFLATED)
