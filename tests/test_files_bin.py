@@ -7,6 +7,7 @@ from collections import OrderedDict
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from safetensors.torch import save_file
 
 from suture._errors import FileError
 from suture._files import carry_file, open_checkpoint
+from suture._files._members import stored
 from widened import ZEROS, layers, some, widened
 
 OLD = layers()
@@ -99,7 +101,7 @@ def test_a_file_that_needs_code(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"asks for test_files_bin\.Settings"):
         open_checkpoint(folder)
     (folder / "pytorch_model.bin").write_bytes(b"PK\x03\x04 and no more")
-    with pytest.raises(FileError, match=r"pytorch_model\.bin is no whole file of torch"):
+    with pytest.raises(FileError, match=r"pytorch_model\.bin is a broken archive"):
         open_checkpoint(folder)
 
 
@@ -152,3 +154,39 @@ def test_entries_of_every_layout(tmp_path: Path) -> None:
     found = torch.load(tmp_path / "new" / "pytorch_model.bin", weights_only=True)["w"]
     assert torch.equal(found[:10], large[7:10, ::2].T)
     assert found.untyped_storage().nbytes() == 11 * 3 * 4
+
+
+def test_a_shard_that_is_damaged(tmp_path: Path) -> None:
+    """Every file has checksums of its own; nothing is left."""
+    folder = tmp_path / "old"
+    folder.mkdir()
+    places = {}
+    for number, (name, tensor) in enumerate(tensors().items()):
+        file = f"pytorch_model-{number + 1:05}-of-00002.bin"
+        torch.save({name: tensor}, folder / file)
+        places[name] = file
+    (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": places}))
+    carry_file(PLAN, open_checkpoint(folder), tmp_path / "new", force=True)
+    for file in places.values():
+        whole = (folder / file).read_bytes()
+        weights = next(m for m in stored(folder / file) if m.name.endswith("data/0"))
+        changed = bytearray(whole)
+        changed[weights.begin + 5] ^= 0x20
+        (folder / file).write_bytes(changed)
+        with pytest.raises(FileError, match=rf"{file} is damaged: bytes are not those that"):
+            carry_file(PLAN, open_checkpoint(folder), tmp_path / "newer")
+        (folder / file).write_bytes(whole)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["new", "old"]
+
+
+def test_texts_that_leave_no_room_for_the_record(tmp_path: Path) -> None:
+    """They are left out, and named; torch reads the new file."""
+    folder = folder_of(tmp_path / "old", tensors())
+    with ZipFile(folder / "pytorch_model.bin", "a") as archive:
+        archive.comment = json.dumps({"notes": "x" * 4000}).encode()
+    old = open_checkpoint(folder)
+    assert [*old.metadata] == ["notes"]
+    config = {"config.json": '{"hidden_size": 5}'}
+    written = carry_file(PLAN, old, tmp_path / "new", config=config)
+    assert written.left_out == ("text notes",)
+    torch.load(tmp_path / "new" / "pytorch_model.bin", weights_only=True)

@@ -6,7 +6,7 @@ Knows what every format has in common. Does not know any format.
 from __future__ import annotations
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -51,7 +51,7 @@ class Checkpoint:
         optimizers: states of optimizers that can be carried: keypath -> state dict.
         content: what its format needs to write another such file.
         left: what else lies in the file and is not to be written.
-        stored: the members of its archive that lie there as they are, with their checksums.
+        stored: file -> the members of that archive that lie there as they are, with checksums.
     """
 
     path: Path
@@ -65,7 +65,7 @@ class Checkpoint:
     optimizers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     content: Any = field(default=None, repr=False)
     left: tuple[str, ...] = ()
-    stored: tuple[Stored, ...] = ()
+    stored: Mapping[Path, Sequence[Stored]] = field(default_factory=dict)
 
 
 def described(arrays: Arrays) -> dict[str, Tensor]:

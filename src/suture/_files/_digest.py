@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,14 +20,16 @@ from suture._files._members import Stored
 
 
 @contextmanager
-def digesting(files: Sequence[Path], members: Sequence[Stored] = ()) -> Iterator[Future[str]]:
+def digesting(
+    files: Sequence[Path], members: Mapping[Path, Sequence[Stored]]
+) -> Iterator[Future[str]]:
     """Hash files beside other work: SHA-256 of one, or of the digests of several.
 
     The future raises a `FileError` if a member's bytes are not those that its checksum is of.
 
     Args:
         files: what to hash.
-        members: those of the one file that have checksums, in the order in which they lie.
+        members: file -> its members that have checksums, in the order in which they lie.
     """
     enough = Event()
     with ThreadPoolExecutor(1, "suture-digest") as pool:
@@ -37,8 +39,8 @@ def digesting(files: Sequence[Path], members: Sequence[Stored] = ()) -> Iterator
             enough.set()
 
 
-def _digest(files: Sequence[Path], members: Sequence[Stored], enough: Event) -> str:
-    found = [_digest_of(path, members, enough) for path in files]
+def _digest(files: Sequence[Path], members: Mapping[Path, Sequence[Stored]], enough: Event) -> str:
+    found = [_digest_of(path, members.get(path, ()), enough) for path in files]
     return found[0] if len(found) == 1 else hashlib.sha256("\n".join(found).encode()).hexdigest()
 
 

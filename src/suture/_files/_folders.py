@@ -41,7 +41,7 @@ class Kind:
         open: opens one.
         refuse: refuses what such files cannot hold.
         named: says under which names the old files' tied tensors go into new ones.
-        write: writes one, with what the old ones held besides tensors.
+        write: writes one, with what the old ones held besides tensors; says which texts it lacks.
     """
 
     end: str
@@ -50,12 +50,19 @@ class Kind:
     open: Callable[[Path], Checkpoint]
     refuse: Callable[[Path, Sequence[Made]], None]
     named: Callable[[Sequence[Made], Collection[str]], list[Made]]
-    write: Callable[[Path, Sequence[Made], Sequence[Any], Sign, Sink], None]
+    write: Callable[[Path, Sequence[Made], Sequence[Any], Sign, Sink], Sequence[str]]
 
     @property
     def index(self) -> str:
         """What the name of an index ends with."""
         return f"{self.end}.index.json"
+
+
+def _write_safetensors(
+    path: Path, made: Sequence[Made], _: Sequence[Any], sign: Sign, sink: Sink
+) -> Sequence[str]:
+    write_file(path, made, sign, sink)
+    return ()
 
 
 def _torch() -> Any:
@@ -70,7 +77,7 @@ KINDS = (
         open_file,
         refuse_strange,
         named_apart,
-        lambda path, made, _, sign, sink: write_file(path, made, sign, sink),
+        _write_safetensors,
     ),
     Kind(
         ".bin",
@@ -155,7 +162,9 @@ def _opened(path: Path, kind: Kind, index: Path | None) -> Checkpoint:
     arrays = {name: array for each in opened.values() for name, array in each.arrays.items()}
     metadata = opened[names[0]].metadata
     paths = tuple(path / name for name in names)
-    return Checkpoint(path, found, tensors, arrays, metadata, paths, kept, content=content)
+    stored = {file: members for each in opened.values() for file, members in each.stored.items()}
+    held = path, found, tensors, arrays, metadata, paths, kept
+    return Checkpoint(*held, content=content, stored=stored)
 
 
 def _data_size(arrays: Arrays) -> int:
@@ -240,7 +249,7 @@ def left_out(folder: Path, weights: Collection[str]) -> list[Path]:
 
 def write_weights(
     folder: Path, made: Sequence[Made], old: Folder, mode: int, sign: Sign, sink: Sink
-) -> None:
+) -> list[str]:
     """Write tensors to files no larger than the source's, and the index that names them.
 
     Args:
@@ -250,14 +259,19 @@ def write_weights(
         mode: who may read and write the new files.
         sign: the texts of each.
         sink: takes the bytes.
+
+    Returns:
+        The texts that some of the files have no room for.
     """
+    left: dict[str, None] = {}
     groups = [made] if old.index is None else _groups(made, old.index.size)
     names = _file_names(old, len(groups))
     for at, (name, group) in enumerate(zip(names, groups, strict=True)):
         empty_file(folder / name, mode)
-        old.kind.write(folder / name, group, old.contents if at == 0 else (), sign, sink)
+        contents = old.contents if at == 0 else ()
+        left |= dict.fromkeys(old.kind.write(folder / name, group, contents, sign, sink))
     if old.index is None:
-        return
+        return [*left]
     placed = [(file, each) for file, group in zip(names, groups, strict=True) for each in group]
     places = {name: file for file, each in placed for name in each.names}
     said = {**old.index.said, "metadata": _counted(old.index.said.get("metadata", {}), made)}
@@ -265,6 +279,7 @@ def write_weights(
     (index,) = old.index_name
     empty_file(folder / index, mode)
     (folder / index).write_text(text, encoding="utf-8")
+    return [*left]
 
 
 def _file_names(old: Folder, count: int) -> list[str]:

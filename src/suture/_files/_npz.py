@@ -69,7 +69,9 @@ def open_npz(path: Path) -> Checkpoint:
         raise FileError(f"{path} is not a whole archive of arrays.", problems[:20])
     kind = Compression(ZIP_DEFLATED if ZIP_DEFLATED in kinds else ZIP_STORED)
     tensors = described(arrays)
-    return Checkpoint(path, "npz", tensors, arrays, metadata, (path,), content=kind, stored=lying)
+    return Checkpoint(
+        path, "npz", tensors, arrays, metadata, (path,), content=kind, stored={path: lying}
+    )
 
 
 def _array(archive: ZipFile, info: ZipInfo, file: BinaryIO, whole: Any) -> NDArray[Any]:

@@ -108,7 +108,7 @@ def _write_folder(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     made = held.kind.named(out.made, old.tensors)
     mode = mode_of(old.files)
     with whole_folder(out.path, folder_mode_of(old.path)) as part:
-        write_weights(part, made, held, mode, how.sign, how.sink)
+        left = write_weights(part, made, held, mode, how.sign, how.sink)
         how.demand_numbers()
         for file in others(old.path, weights):
             empty_file(part / file.name, mode_of([file]))
@@ -117,7 +117,7 @@ def _write_folder(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
             if not (part / name).exists():
                 empty_file(part / name, mode)
             (part / name).write_text(text, encoding="utf-8")
-    return [each.name for each in left_out(old.path, weights)]
+    return [*(each.name for each in left_out(old.path, weights)), *left]
 
 
 ALONE: Mapping[Format, Mapping[str, str]] = {

@@ -92,7 +92,7 @@ def open_torch(path: Path, weights: str | None) -> Checkpoint:
         {name: _arrays(_at(whole, keys)) for name, keys in copies.items()},
         {name: _at(whole, keys) for name, keys in trained.items()},
         Nested(whole, found[main], copies),
-        stored=lying,
+        stored={path: lying},
     )
 
 

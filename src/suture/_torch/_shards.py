@@ -35,11 +35,15 @@ def open_shard(path: Path) -> Checkpoint:
 
 def write_shard(
     path: Path, made: Sequence[Made], old: Sequence[Nested], sign: Sign, sink: Sink
-) -> None:
-    """Write one file, with what modules say of themselves in the old ones, and sign it."""
+) -> Sequence[str]:
+    """Write one file, with what modules say of themselves in the old ones, and sign it.
+
+    Returns:
+        The texts that it has no room for.
+    """
     joined: dict[str, Any] = OrderedDict()
     for each in old:
         vars(joined).update(vars(each.whole) if isinstance(each.whole, OrderedDict) else {})
         joined |= each.whole
     filled = write_torch(path, Nested(joined, (), {}), {(): made}, {}, sink)
-    sealed(path, sign.signed(), filled)
+    return sealed(path, sign.signed(), filled)
