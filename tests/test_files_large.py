@@ -64,7 +64,7 @@ def lightning(path: Path, state: dict[str, torch.Tensor]) -> None:
     whole = {"pytorch-lightning_version": "2.5.0", "state_dict": weights}
     with torch.serialization.skip_data():
         torch.save(whole | {"optimizer_states": [optimizer]}, path)
-    sealed(path, {}, [name for name, _, _ in numbered(path, "data")])
+    sealed(path, dict, [name for name, _, _ in numbered(path, "data")])
 
 
 @pytest.mark.parametrize(("write", "times"), [(safetensors, 1), (lightning, 3)])

@@ -155,7 +155,7 @@ def _write_torch(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     with whole_file(out.path, mode_of(old.files)) as part:
         filled = _torch_file().write_torch(part, nested, made, changed, how.sink)
         how.demand_numbers()
-        left = sealed(part, how.sign.signed(), filled)
+        left = sealed(part, how.sign.signed, filled)
     return (*gone, *left)
 
 

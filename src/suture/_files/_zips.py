@@ -11,7 +11,7 @@ import re
 import struct
 import zlib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from zipfile import BadZipFile, ZipFile, ZipInfo
@@ -119,8 +119,15 @@ def numbered(path: Path, folder: str) -> list[tuple[str, int, int]]:
     return [found[number] for number in sorted(found)]
 
 
-def sealed(path: Path, metadata: Mapping[str, str], filled: Collection[str]) -> tuple[str, ...]:
+def sealed(
+    path: Path, signed: Callable[[], Mapping[str, str]], filled: Collection[str]
+) -> tuple[str, ...]:
     """Give an archive of torch its comment, and the members that were filled in place checksums.
+
+    Args:
+        path: the archive.
+        signed: gives the texts; it may wait for the source to be hashed, and is called last.
+        filled: the members' names.
 
     Returns:
         The texts that are left out.
@@ -131,7 +138,7 @@ def sealed(path: Path, metadata: Mapping[str, str], filled: Collection[str]) -> 
             info = archive.getinfo(name)
             info.CRC = _checksum(info, file)
         longest = LONGEST_OF_TORCH if is_small else LONGEST
-        archive.comment, left = comment(metadata, longest)
+        archive.comment, left = comment(signed(), longest)
     return left
 
 

@@ -46,4 +46,4 @@ def write_shard(
         vars(joined).update(vars(each.whole) if isinstance(each.whole, OrderedDict) else {})
         joined |= each.whole
     filled = write_torch(path, Nested(joined, (), {}), {(): made}, {}, sink)
-    return sealed(path, sign.signed(), filled)
+    return sealed(path, sign.signed, filled)
