@@ -120,6 +120,19 @@ def test_what_is_written_is_what_is_calculated(
     same(found, suture.transfer_optimizer(*told, *sides).state)
 
 
+def test_buffers_that_some_parameters_lack(tmp_path: Path) -> None:
+    """Older versions of torch write None where nothing was gathered."""
+    case = Case()
+    sgd = torch.optim.SGD(case.old.model.parameters(), momentum=0.9)
+    sgd.step()
+    state = sgd.state_dict()
+    state["state"][1]["momentum_buffer"] = None
+    found = case.carried(tmp_path, {**case.nested(), "optimizer": state})["optimizer"]["state"]
+    old = state["state"][0]["momentum_buffer"]
+    assert found[0]["momentum_buffer"][:4, 1:].equal(old.flip(1))
+    assert 1 not in found
+
+
 def test_moments_that_are_no_numbers(tmp_path: Path) -> None:
     """A step that went wrong is not carried on in silence, and the slot is named."""
     case = Case()

@@ -170,7 +170,8 @@ class Following:
         plan = moments(
             tensor, pieces, how, fresh=self.fresh, kept=first.ndim == len(tensor.target.shape)
         )
-        arrays = {source: slots[slot] for source, slots in self.old.slots.items() if slot in slots}
+        found = {source: slots.get(slot) for source, slots in self.old.slots.items()}
+        arrays = {source: each for source, each in found.items() if arrays_of(each) is not None}
         weight = self.new.parameters[name].array if how.follows == "weight" else None
         return Planned(plan, arrays, first, self._beginning(name, how), weight)
 
