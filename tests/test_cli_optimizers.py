@@ -56,6 +56,22 @@ def test_an_optimizer_that_cannot_go_along(resumed: Suture) -> None:
     for more in ((), ("--dry-run",)):
         assert seen(resumed(*words, *more)) == (2, "", said(refused))
     assert not Path("new.pt").exists()
-    reset = resumed(*words, "--reset-optimizer", "--json")
-    assert json.loads(reset.stdout)["left_out"] == ["optimizer"]
+    dry = resumed(*words, "--reset-optimizer", "--dry-run")
+    assert dry.stdout.endswith("  left out optimizer\n")
+    foreseen = json.loads(resumed(*words, "--reset-optimizer", "--dry-run", "--json").stdout)
+    reset = json.loads(resumed(*words, "--reset-optimizer", "--json").stdout)
+    assert reset["left_out"] == ["optimizer"]
+    assert foreseen == reset | {"written": False, "source": None}
     assert "optimizer" not in torch.load("new.pt", weights_only=True)
+
+
+def test_what_lightning_builds_a_module_from(resumed: Suture) -> None:
+    """It goes along as it is, and that it may say the old sizes is said."""
+    whole = torch.load("old.pt", weights_only=True)
+    said_of_sizes = {"hyper_parameters": {"width": 3}, "pytorch-lightning_version": "2.5.0"}
+    torch.save({"state_dict": whole["model"], **said_of_sizes}, "old.ckpt")
+    words = "apply", "plan.json", "old.ckpt", "--target", "models.py:new", "-o", "new.ckpt"
+    told = "  as it was hyper_parameters, which may say the old sizes\n"
+    assert resumed(*words, "--dry-run").stdout.endswith(told)
+    assert resumed(*words).stdout.endswith(told)
+    assert torch.load("new.ckpt", weights_only=True)["hyper_parameters"] == {"width": 3}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,65 +12,11 @@ from torch import nn
 
 import suture
 from nets import Net
+from resumed import Case
 from stepped import same
-from suture._errors import FileError, OptimizerError, SutureError
-from suture._files import _made as making
-from suture._files import carry_file, foresee, open_checkpoint
+from suture._files import foresee, open_checkpoint
 
 # --- files of torch ------------------------------------------------------------
-
-
-def net(features: int, width: int) -> nn.Module:
-    """Make a network with a buffer between its parameters, and with one that is tied."""
-    torch.manual_seed(width)
-    into, out = nn.Linear(features, width), nn.Linear(width, 2)
-    parts = {"into": into, "norm": nn.BatchNorm1d(width), "out": out, "again": out}
-    return Net(lambda m, x: m.out(m.norm(m.into(x)).tanh()), **parts)
-
-
-def driver(features: list[str], width: int) -> suture.Subject:
-    schema = suture.Schema(inputs={"x": features})
-    return suture.Subject(
-        net(len(features), width), (torch.randn(7, len(features)),), schema=schema
-    )
-
-
-OLD, NEW = ["speed", "angle"], ["wind", "angle", "speed"]
-
-
-class Case:
-    """A trained model, a changed one, and optimizers of both."""
-
-    def __init__(self, groups: Any = nn.Module.parameters) -> None:
-        self.old, self.new = driver(OLD, 4), driver(NEW, 5)
-        self.plan = suture.plan(suture.trace(self.old), suture.trace(self.new))
-        self.before: torch.optim.Optimizer = torch.optim.AdamW(groups(self.old.model), lr=0.01)
-        self.after = torch.optim.AdamW(groups(self.new.model))
-        for _ in range(3):
-            self.before.zero_grad()
-            self.old.model(self.old.args[0]).square().mean().backward()
-            self.before.step()
-
-    def nested(self) -> dict[str, Any]:
-        return {"model": self.old.model.state_dict(), "optimizer": self.before.state_dict()}
-
-    def carried(self, folder: Path, whole: object, **how: Any) -> Any:
-        torch.save(whole, folder / "old")
-        told: dict[str, Any] = {"fresh": self.new.model.state_dict()} | how
-        carry_file(self.plan, open_checkpoint(folder / "old"), folder / "new", **told)
-        return torch.load(folder / "new", weights_only=True)
-
-    def expected(self) -> Mapping[str, Any]:
-        both = self.old, self.new
-        state = suture.transfer_optimizer(self.plan, self.before, self.after, *both).state
-        return dict(state)
-
-    def refusal(self, folder: Path, whole: object, **how: Any) -> str:
-        with pytest.raises(SutureError) as caught:
-            self.carried(folder, whole, **how)
-        assert isinstance(caught.value, OptimizerError)
-        assert [path.name for path in folder.iterdir() if path.name.startswith("new")] == []
-        return str(caught.value).replace(str(folder), "folder")
 
 
 def test_an_optimizer_beside_its_model(tmp_path: Path) -> None:
@@ -85,64 +30,6 @@ def test_an_optimizer_beside_its_model(tmp_path: Path) -> None:
     case.after.load_state_dict(found["optimizer"])
     case.new.model(case.new.args[0]).square().mean().backward()
     case.after.step()
-
-
-STATES: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
-    "adam": lambda each: torch.optim.Adam(each, amsgrad=True),
-    "adagrad": lambda each: torch.optim.Adagrad(each, initial_accumulator_value=0.5),
-    "adafactor": lambda each: torch.optim.Adafactor(each, lr=0.1),
-    "adadelta": torch.optim.Adadelta,
-    "adamax": torch.optim.Adamax,
-    "rmsprop": lambda each: torch.optim.RMSprop(each, centered=True, momentum=0.9),
-    "rprop": torch.optim.Rprop,
-    "fused momentum": lambda each: torch.optim.SGD(each, momentum=0.9, fused=True),
-    "half precision": lambda each: torch.optim.Adam([p.data.bfloat16() for p in each]),
-}
-
-
-@pytest.mark.parametrize("name", STATES)
-@pytest.mark.parametrize("limit", [16, making.LIMIT], ids=["in steps", "whole"])
-def test_what_is_written_is_what_is_calculated(
-    name: str, limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stretch at a time or all at once, slots are those of a transfer in memory, bit by bit."""
-    monkeypatch.setattr(making, "LIMIT", limit)
-    case = Case()
-    case.before, after = STATES[name](case.old.model.parameters()), STATES[name]
-    for group in case.before.param_groups:
-        for number, weight in enumerate(group["params"]):
-            torch.manual_seed(number)
-            weight.grad = torch.randn(weight.shape).to(weight.dtype)
-    case.before.step()
-    found = case.carried(tmp_path, case.nested())["optimizer"]
-    told = case.plan, case.before.state_dict(), after(case.new.model.parameters()).state_dict()
-    sides = ([n for n, _ in each.model.named_parameters()] for each in (case.old, case.new))
-    same(found, suture.transfer_optimizer(*told, *sides).state)
-
-
-def test_buffers_that_some_parameters_lack(tmp_path: Path) -> None:
-    """Older versions of torch write None where nothing was gathered."""
-    case = Case()
-    sgd = torch.optim.SGD(case.old.model.parameters(), momentum=0.9)
-    sgd.step()
-    state = sgd.state_dict()
-    state["state"][1]["momentum_buffer"] = None
-    found = case.carried(tmp_path, {**case.nested(), "optimizer": state})["optimizer"]["state"]
-    old = state["state"][0]["momentum_buffer"]
-    assert found[0]["momentum_buffer"][:4, 1:].equal(old.flip(1))
-    assert 1 not in found
-
-
-def test_moments_that_are_no_numbers(tmp_path: Path) -> None:
-    """A step that went wrong is not carried on in silence, and the slot is named."""
-    case = Case()
-    case.before.state[case.old.model.into.weight]["exp_avg"][2, 1] = float("nan")
-    with pytest.raises(FileError) as caught:
-        case.carried(tmp_path, case.nested())
-    assert caught.value.facts == (("tensor", "exp_avg of into.weight"),)
-    assert not (tmp_path / "new").exists()
-    found = case.carried(tmp_path, case.nested(), allow_nan=True)["optimizer"]
-    assert found["state"][0]["exp_avg"].isnan().sum() == 1
 
 
 def test_a_checkpoint_of_lightning_with_its_optimizer(tmp_path: Path) -> None:
@@ -370,7 +257,7 @@ def test_what_is_foreseen(tmp_path: Path) -> None:
     case = Case()
     torch.save(case.nested(), tmp_path / "old")
     held, fresh = open_checkpoint(tmp_path / "old"), case.new.model.state_dict()
-    (found,) = foresee(case.plan, held, tmp_path / "new", fresh=fresh).continued
+    (found,) = foresee(case.plan, held, tmp_path / "new", fresh=fresh).optimizers
     report = suture.transfer_optimizer(case.plan, case.before, case.after, case.old, case.new)
     carried = sum(each.carried for each in report.parameters)
     size = sum(each.size for each in report.parameters)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,11 +102,70 @@ def test_averages_that_count(tmp_path: Path) -> None:
     assert same(found, 7, "module.")
 
 
+@pytest.mark.parametrize("decay", [0.9, torch.tensor([0.9, 0.1])], ids=["number", "tensor"])
+def test_averages_beside_what_they_are_made_by(tmp_path: Path, decay: Any) -> None:
+    """What else stands among them does not hide them: it goes along, or is named."""
+    whole = {"model": weights(), "ema": {**weights(7), "decay": decay}}
+    if isinstance(decay, float):
+        found = carried(tmp_path, whole)["ema"]
+        assert found.pop("decay") == 0.9
+        assert same(found, 7)
+    else:
+        with pytest.raises(PlanError, match="decay is unexpected"):
+            carried(tmp_path, whole)
+
+
+def test_averages_of_parameters_alone(tmp_path: Path) -> None:
+    """Those of a network with buffers need none of them."""
+    sides = [nn.Sequential(nn.Linear(3, h), nn.BatchNorm1d(h), nn.Linear(h, 2)) for h in (6, 9)]
+    old, new = (suture.trace(suture.Subject(side, (torch.randn(5, 3),))) for side in sides)
+    plan, state = suture.plan(old, new), sides[0].state_dict()
+    averages = {name: weight.detach() + 1 for name, weight in sides[0].named_parameters()}
+    told = {"fresh": sides[1].state_dict()}
+    found = carried(tmp_path, {"state_dict": state, "ema": averages}, plan, **told)
+    kept = {name: w.detach() for name, w in sides[1].named_parameters()}
+    expected = suture.apply(
+        replace(plan, tensors=tuple(t for t in plan.tensors if t.target.name in kept)),
+        averages,
+        kept,
+    )
+    assert found["ema"].keys() == expected.keys()
+    assert all(torch.equal(found["ema"][name], expected[name]) for name in expected)
+    assert "1.running_mean" in found["state_dict"]
+
+
+@pytest.mark.parametrize(
+    "averages",
+    [
+        {"shadow_params": [*weights(7).values()], "decay": 0.9},
+        {"shadow_params": {f"net.{name}": w for name, w in weights(7).items()}},
+        {"shadow_params": {name.replace(".", ""): w for name, w in weights(7).items()}},
+    ],
+    ids=["in order", "below another name", "without dots"],
+)
+def test_averages_without_the_names_of_weights(tmp_path: Path, averages: Any) -> None:
+    """What may be the old network's weights is not left among the new one's: it is refused."""
+    whole = {"model": weights(), "ema": averages}
+    with pytest.raises(FileError) as caught:
+        carried(tmp_path, whole)
+    assert str(caught.value) == (
+        f"{tmp_path}/old holds what may be copies of the weights, not under their names.\n"
+        f"  copy     ema.shadow_params: {len(OLD)} tensors, of the parameters' shapes\n\n"
+        "hint: carry the weights alone: --format torch"
+    )
+    assert not (tmp_path / "new").exists()
+    assert same(carried(tmp_path, whole, format="torch"))
+
+
 def test_averages_of_another_model(tmp_path: Path) -> None:
     """A copy of the weights that a plan does not fit is refused, not kept as it was."""
     averages = {"fc.weight": torch.zeros(9, 3), "fc.bias": torch.zeros(4)}
-    with pytest.raises(PlanError, match=r"fc.weight is f32\[9,3\]"):
+    with pytest.raises(PlanError) as caught:
         carried(tmp_path, {"model": weights(), "ema": averages})
+    sentence = f"{tmp_path}/old holds a copy of the weights, ema, that is not of the plan's model."
+    assert caught.value.sentence == sentence
+    assert "fc.weight is f32[9,3]" in str(caught.value)
+    assert caught.value.hint == "carry the weights alone: --format torch"
 
 
 def trained() -> dict[str, Any]:

@@ -88,8 +88,9 @@ def apply(
 ) -> None:
     """Carry a trained checkpoint into a new one, in the same format.
 
-    What the plan leaves as initialised comes from --fresh, or from TARGET itself. Every check is
-    made before the first byte is written; the output is there whole, or not at all.
+    What the plan leaves as initialised comes from --fresh, or from TARGET itself. All is checked
+    before the first byte is written, but for entries, which are looked at on their way; the output
+    is there whole, or not at all.
     """
     if fresh is not None and target is not None:
         raise typer.BadParameter("give --fresh or --target: both say how the rest begins.")
@@ -115,9 +116,8 @@ def apply(
             force=force,
         )
         size = f"{len(ready.out.made)} tensors, {ready.size:,} bytes"
-        lines = (*counts(plan), *(f"optimizer {one}" for one in ready.continued))
-        counted = "\n".join(f"  {line}" for line in lines)
-        said = f"{output}: {form}, {size}, from {old}\n{counted}"
+        lines = "\n".join(f"  {line}" for line in (*counts(plan), *_beside(ready)))
+        said = f"{output}: {form}, {size}, from {old}\n{lines}"
         written = None
         beside_agent = {"agent": output, "read": reads, "force": force, "dry_run": dry_run}
         with _statistics(plan, vec_normalize, begun, **beside_agent):
@@ -125,16 +125,12 @@ def apply(
                 ERR.print(f"writing {said}")
                 with _shown() as progress:
                     written = carry_foreseen(ready, allow_nan=allow_nan, progress=progress)
-    if written is None:
-        if as_json:
-            typer.echo(_foreseen(ready, output, form))
-        else:
-            OUT.print(f"Would write {said}")
-        return
     if as_json:
-        typer.echo(_json(written))
+        typer.echo(_json(ready, written))
     else:
-        OUT.print(_screen(written))
+        OUT.print(f"Would write {said}" if written is None else _screen(written))
+    if written is None:
+        return
     sides = "SOURCE", target or "TARGET"
     files = "--source-weights", str(old), "--target-weights", str(output)
     next_command("verify", str(file), *sides, *files, *chosen_weights(weights))
@@ -227,45 +223,39 @@ def _shown() -> Iterator[Any]:
         bar.stop()
 
 
+def _beside(one: Foreseen | Written) -> Iterator[str]:
+    """Say what becomes of what lies beside the weights."""
+    yield from (f"optimizer {each}" for each in one.optimizers)
+    yield from (f"left out {name}" for name in one.left_out)
+    yield from (f"as it was {name}, which may say the old sizes" for name in one.stays)
+
+
 def _screen(written: Written) -> str:
     size = f"{written.tensors} tensors, {written.size:,} bytes"
     lines = [
         f"Wrote {written.path}: {written.format}, {size}",
         f"  plan     {written.plan[:12]}",
         f"  source   {written.source[:12]}",
-        *(f"  optimizer {one}" for one in written.optimizers),
-        *(f"  left out {name}" for name in written.left_out),
+        *(f"  {line}" for line in _beside(written)),
     ]
     return "\n".join(lines)
 
 
-def _foreseen(ready: Foreseen, output: Path, form: Format) -> str:
-    """Say as JSON what would be written."""
+def _json(ready: Foreseen, written: Written | None) -> str:
+    """Say as JSON what was written, or would be: then the source is not hashed."""
+    said = ready if written is None else written
     document = {
         "format": "suture-written",
         "version": 1,
-        "written": False,
-        "path": str(output),
-        "kind": form,
+        "written": written is not None,
+        "path": str(ready.out.path),
+        "kind": ready.old.format,
         "tensors": len(ready.out.made),
         "bytes": ready.size,
-        "optimizers": [asdict(one) for one in ready.continued],
-    }
-    return json.dumps(document)
-
-
-def _json(written: Written) -> str:
-    document = {
-        "format": "suture-written",
-        "version": 1,
-        "written": True,
-        "path": str(written.path),
-        "kind": written.format,
-        "tensors": written.tensors,
-        "bytes": written.size,
-        "plan": written.plan,
-        "source": written.source,
-        "left_out": list(written.left_out),
-        "optimizers": [asdict(one) for one in written.optimizers],
+        "plan": ready.plan,
+        "source": None if written is None else written.source,
+        "left_out": list(said.left_out),
+        "stays": list(said.stays),
+        "optimizers": [asdict(one) for one in said.optimizers],
     }
     return json.dumps(document)

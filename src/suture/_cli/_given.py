@@ -127,7 +127,10 @@ Seed = Annotated[
 ]
 DryRun = Annotated[
     bool,
-    typer.Option("--dry-run", help="Check plan, weights and output, and write nothing."),
+    typer.Option(
+        "--dry-run",
+        help="Check all but entries, which are looked at on their way, and write nothing.",
+    ),
 ]
 Weights = Annotated[
     str | None,

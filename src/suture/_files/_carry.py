@@ -35,6 +35,7 @@ class Written:
             line, in order of their names.
         left_out: what lay in the source and is not in the new one.
         optimizers: what became of the states of optimizers that were carried.
+        stays: what went along as it is, although it may say the old sizes.
     """
 
     path: Path
@@ -45,6 +46,7 @@ class Written:
     source: str
     left_out: tuple[str, ...] = ()
     optimizers: tuple[Continued, ...] = ()
+    stays: tuple[str, ...] = ()
 
 
 def carry_file(
@@ -131,5 +133,5 @@ def carry_foreseen(
     with digesting(old.files, old.stored) as source:
         how = Writing(Sign(old.metadata, ready.plan, source), sink, allow_nan)
         gone = WRITERS[old.format].write(old, out, how)
-        done = ready.plan, source.result(), (*gone, *old.left), ready.continued
+        done = ready.plan, source.result(), (*ready.left_out, *gone), ready.optimizers, ready.stays
         return Written(out.path, old.format, len(out.made), ready.size, *done)

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from suture._apply import demand_fit, source_misfits, target_misfits
 from suture._errors import FileError, PlanError
 from suture._files._checkpoint import FOLDERS, Arrays, Checkpoint
+from suture._files._copies import ALONE, copies_in
 from suture._files._folders import CONFIG
 from suture._files._headers import byte_size
 from suture._files._made import Made
@@ -42,7 +43,9 @@ class Foreseen:
         size: bytes of all weights.
         beside: bytes of what optimizers keep beside them.
         plan: the digest of the plan.
-        optimizers: keypath -> what is carried of the state of an optimizer.
+        reports: keypath -> what is carried of the state of an optimizer.
+        left_out: what lies in the source and will not be in the new one.
+        stays: what goes along as it is, although it may say the old sizes.
     """
 
     old: Checkpoint
@@ -50,12 +53,14 @@ class Foreseen:
     size: int
     beside: int
     plan: str
-    optimizers: Mapping[str, OptimizerReport]
+    reports: Mapping[str, OptimizerReport]
+    left_out: tuple[str, ...]
+    stays: tuple[str, ...]
 
     @property
-    def continued(self) -> tuple[Continued, ...]:
+    def optimizers(self) -> tuple[Continued, ...]:
         """What is carried of the states of optimizers, in short."""
-        return tuple(continued(at, report) for at, report in self.optimizers.items())
+        return tuple(continued(at, report) for at, report in self.reports.items())
 
 
 def foresee(
@@ -89,7 +94,8 @@ def foresee(
     order = target_order(plan, fresh)
     whole = plan if order is None else replace(plan, tensors=_sorted(plan, order))
     made = _made(whole, old.arrays, state)
-    copies = {at: _made(whole, each, state) for at, each in _copies(plan, old).items()}
+    found = copies_in(whole, old)
+    copies = {at: _copy(p, old, at, arrays, state) for at, (p, arrays) in found.items()}
     every = [each for one in (made, *copies.values()) for each in one]
     refuse_unheld(new_path, old.format, every)
     _refuse_old_sizes(plan, old, config or {})
@@ -100,8 +106,10 @@ def foresee(
     beside = _size(slots)
     refuse_too_large(new_path, size + beside)
     out = Output(new_path, made, copies, config or {}, settings or {}, decided)
-    WRITERS[old.format].refuse(old, out)
-    return Foreseen(old, out, size, beside, digest, optimizers)
+    writer = WRITERS[old.format]
+    writer.refuse(old, out)
+    left = (*writer.leaves(old, out), *old.left)
+    return Foreseen(old, out, size, beside, digest, optimizers, left, _stays(plan, old))
 
 
 def _size(made: Iterable[Made]) -> int:
@@ -130,14 +138,17 @@ def _sorted(plan: Plan, order: Collection[str]) -> tuple[TensorPlan, ...]:
     return tuple(plan.tensors[at] for at in sorted(range(len(first)), key=first.__getitem__))
 
 
-def _copies(plan: Plan, old: Checkpoint) -> dict[str, Arrays]:
-    """Find the copies of the weights among what else has names: those with names that are read."""
-    known = source_tensors(plan)
-    return {
-        at: arrays
-        for at, arrays in old.copies.items()
-        if not known.keys().isdisjoint(plain_names(arrays, known).values())
+def _copy(plan: Plan, old: Checkpoint, at: str, arrays: Arrays, state: State) -> list[Made]:
+    """Say what the plan of a copy makes of it."""
+    known = {name for tensor in plan.tensors for name in _names(tensor)}
+    ours = {
+        name: state[name] for name, plain in plain_names(state, known).items() if plain in known
     }
+    try:
+        return _made(plan, arrays, ours)
+    except PlanError as error:
+        sentence = f"{old.path} holds a copy of the weights, {at}, that is not of the plan's model."
+        raise PlanError(sentence, error.facts, ALONE) from None
 
 
 def _refuse_again(old: Checkpoint, digest: str) -> None:
@@ -146,6 +157,16 @@ def _refuse_again(old: Checkpoint, digest: str) -> None:
         facts = [("plan", digest[:12]), ("source", record.source[:12])]
         hint = "give the weights that the plan was made for"
         raise PlanError(f"{old.path} was made by this plan already.", facts, hint)
+
+
+SAYS_SIZES = "hyper_parameters"
+"""What Lightning builds a module from when it loads a checkpoint."""
+
+
+def _stays(plan: Plan, old: Checkpoint) -> tuple[str, ...]:
+    """Name what may say the old sizes of a model whose sizes change."""
+    is_there = SAYS_SIZES in [name for name, _ in old.others]
+    return (SAYS_SIZES,) if is_there and not all(map(_keeps_shape, plan.tensors)) else ()
 
 
 def _refuse_old_sizes(plan: Plan, old: Checkpoint, config: Mapping[str, str]) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from suture._errors import OptimizerError
 from suture._files._checkpoint import Checkpoint
 from suture._files._made import made_of
-from suture._files._orders import Kept, Scope, Sides, kept_tensors, within
+from suture._files._orders import Kept, Scope, Sides, is_of_the_model, kept_tensors, within
 from suture._followed import OptimizerReport
 from suture._optimizer import followed
 from suture._plan import Plan, Sum, TensorPlan
@@ -205,6 +205,8 @@ def _by_position(sides: Sides, old: Checkpoint, at: str, groups: Groups) -> Matc
     scopes = AGENT[at] if is_agent else (_everything,)
     for scope in scopes:
         found = _as_many(count, within(sides.old, scope))
+        if found is not None and not is_of_the_model(sides.plan, found):
+            return ["the weights stand in another order than in the model, and its states say none"]
         if found is not None:
             after = [t for t in within(sides.new, scope) if t.kind == "parameter"]
             target = [tensor.target.name for tensor in after]

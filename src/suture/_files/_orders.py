@@ -67,6 +67,16 @@ def target_order(
     return found
 
 
+def is_of_the_model(plan: Plan, held: Sequence[Kept]) -> bool:
+    """Whether a file's parameters may stand in the order in which their model has them.
+
+    The plan has those that went over in the new model's order, and models seldom change places.
+    """
+    rank = {kept.name: at for at, kept in enumerate(held)}
+    paired = [t.source.name for t in plan.tensors if t.source is not None]
+    return _turns([rank[name] for name in paired if name in rank]) <= 1
+
+
 def _turns(ranks: Sequence[int]) -> int:
     """Count how often an order goes back.
 

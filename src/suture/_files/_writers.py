@@ -79,11 +79,17 @@ class Writer:
 
     Attributes:
         refuse: refuses what the format cannot hold, before anything is written.
-        write: writes it, and says what it left out.
+        leaves: names what lies in the old one and will not be in the new one.
+        write: writes it, and names the texts that had no room.
     """
 
     refuse: Callable[[Checkpoint, Output], None]
+    leaves: Callable[[Checkpoint, Output], Sequence[str]]
     write: Callable[[Checkpoint, Output, Writing], Sequence[str]]
+
+
+def _leaves_nothing(_: Checkpoint, __: Output) -> Sequence[str]:
+    return ()
 
 
 def _refuse_safetensors(_: Checkpoint, out: Output) -> None:
@@ -104,7 +110,7 @@ def _refuse_folder(old: Checkpoint, out: Output) -> None:
 
 def _write_folder(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     held: Folder = old.content
-    weights = {*(file.name for file in old.files), *held.index_name}
+    weights = _weights(old)
     made = held.kind.named(out.made, old.tensors)
     mode = mode_of(old.files)
     with whole_folder(out.path, folder_mode_of(old.path)) as part:
@@ -117,7 +123,17 @@ def _write_folder(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
             if not (part / name).exists():
                 empty_file(part / name, mode)
             (part / name).write_text(text, encoding="utf-8")
-    return [*(each.name for each in left_out(old.path, weights)), *left]
+    return left
+
+
+def _leaves_of_folder(old: Checkpoint, _: Output) -> Sequence[str]:
+    return [each.name for each in left_out(old.path, _weights(old))]
+
+
+def _weights(old: Checkpoint) -> set[str]:
+    """Name the files of a folder that hold its weights, or say where those are."""
+    held: Folder = old.content
+    return {*(file.name for file in old.files), *held.index_name}
 
 
 ALONE: Mapping[Format, Mapping[str, str]] = {
@@ -149,14 +165,18 @@ def _refuse_torch(old: Checkpoint, out: Output) -> None:
 
 def _write_torch(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     nested = _nested(old)
-    changed, gone = _torch_file().without_optimizers(nested, out.optimizer)
+    changed = _torch_file().without_optimizers(nested, out.optimizer)
     copies = {nested.copies[at]: m for at, m in out.copies.items() if at in nested.copies}
     made = {nested.weights: out.made} | copies
     with whole_file(out.path, mode_of(old.files)) as part:
         filled = _torch_file().write_torch(part, nested, made, changed, how.sink)
         how.demand_numbers()
-        left = sealed(part, how.sign.signed, filled)
-    return (*gone, *left)
+        return sealed(part, how.sign.signed, filled)
+
+
+def _leaves_of_torch(old: Checkpoint, out: Output) -> Sequence[str]:
+    found: Sequence[str] = _torch_file().left_out(_nested(old), out.optimizer)
+    return found
 
 
 def _nested(old: Checkpoint) -> Any:
@@ -199,17 +219,17 @@ def _every(made: Sequence[Made]) -> list[Made]:
     return [each.called(name) for each in made for name in each.names]
 
 
-_FOLDER = Writer(_refuse_folder, _write_folder)
-_TORCH = Writer(_refuse_torch, _write_torch)
+_FOLDER = Writer(_refuse_folder, _leaves_of_folder, _write_folder)
+_TORCH = Writer(_refuse_torch, _leaves_of_torch, _write_torch)
 
 WRITERS: Mapping[Format, Writer] = {
-    "safetensors": Writer(_refuse_safetensors, _write_file),
+    "safetensors": Writer(_refuse_safetensors, _leaves_nothing, _write_file),
     "sharded safetensors": _FOLDER,
     "sharded torch": _FOLDER,
     "hugging face folder": _FOLDER,
     "torch": _TORCH,
     "lightning": _TORCH,
-    "stable-baselines3": Writer(_refuse_agent, _write_agent),
-    "npz": Writer(_refuse_npz, _write_npz),
+    "stable-baselines3": Writer(_refuse_agent, _leaves_nothing, _write_agent),
+    "npz": Writer(_refuse_npz, _leaves_nothing, _write_npz),
 }
 """A format -> its part of carrying."""

@@ -52,7 +52,7 @@ class Nested:
     Attributes:
         whole: all of it.
         weights: the keys that lead to the model's weights.
-        copies: keypath -> the keys that lead to a copy of them.
+        copies: keypath -> the keys that lead to what may be a copy of them.
     """
 
     whole: Any
@@ -78,7 +78,7 @@ def open_torch(path: Path, weights: str | None) -> Checkpoint:
     trained = _spelled_apart(path, optimizers(whole))
     main = _chosen(path, found, weights)
     arrays = _arrays(_at(whole, found[main]))
-    copies = {name: keys for name, keys in found.items() if name != main}
+    beside = _spelled_apart(path, (keys for keys in _holders(whole) if keys != found[main]))
     lightning = isinstance(whole, dict) and LIGHTNING in whole
     kind: Format = "lightning" if lightning else "torch"
     return Checkpoint(
@@ -89,9 +89,9 @@ def open_torch(path: Path, weights: str | None) -> Checkpoint:
         metadata,
         (path,),
         tuple(_others(whole, found.values())),
-        {name: _arrays(_at(whole, keys)) for name, keys in copies.items()},
+        {name: _arrays(dict(items(_at(whole, keys)))) for name, keys in beside.items()},
         {name: _at(whole, keys) for name, keys in trained.items()},
-        Nested(whole, found[main], copies),
+        Nested(whole, found[main], beside),
         stored={path: lying},
     )
 
@@ -142,6 +142,13 @@ def _candidates(value: Any, keys: Keys = ()) -> Iterator[Keys]:
     """Find the mappings of tensors by name that no optimizer keeps."""
     for at, one in _walked(value, keys):
         if isinstance(one, dict) and one and all(map(_is_weight, one.items())):
+            yield at
+
+
+def _holders(value: Any) -> Iterator[Keys]:
+    """Find what holds tensors itself, besides the outermost and optimizers."""
+    for at, one in _walked(value):
+        if at and any(isinstance(inner, torch.Tensor) for _, inner in items(one)):
             yield at
 
 
@@ -206,7 +213,7 @@ def _at(value: Any, keys: Keys) -> Any:
 
 def _arrays(state: Mapping[str, Any]) -> Arrays:
     """See tensors as arrays of numpy, without reading them."""
-    tensors = {name: one for name, one in state.items() if isinstance(one, torch.Tensor)}
+    tensors = {str(name): one for name, one in state.items() if isinstance(one, torch.Tensor)}
     return {name: TORCH.numpy(tensor) for name, tensor in tensors.items()}
 
 
@@ -278,12 +285,17 @@ def refuse_optimizers(path: Path, nested: Nested, policy: Decided) -> None:
         raise FileError(f"{path} holds the state of optimizers of the old weights.", facts, hint)
 
 
-def without_optimizers(nested: Nested, policy: Decided) -> tuple[Changes, list[str]]:
-    """Decide what takes the place of the states of optimizers, and name those that are left out."""
+def left_out(nested: Nested, policy: Decided) -> list[str]:
+    """Name the states of optimizers that are left out."""
+    return [spelled(keys) for keys in optimizers(nested.whole)] if policy == "reset" else []
+
+
+def without_optimizers(nested: Nested, policy: Decided) -> Changes:
+    """Decide what takes the place of the states of optimizers."""
     found = optimizers(nested.whole)
     if callable(policy):
-        return {keys: policy(spelled(keys), _at(nested.whole, keys)) for keys in found}, []
-    return dict.fromkeys(found, GONE), [spelled(keys) for keys in found]
+        return {keys: policy(spelled(keys), _at(nested.whole, keys)) for keys in found}
+    return dict.fromkeys(found, GONE)
 
 
 def _lay_out(whole: Any, path: Path) -> None:
