@@ -49,6 +49,13 @@ def test_as_many_states_as_asked_for() -> None:
     assert not reports[0].equal
 
 
+def test_how_much_may_be_rounding_in_half_precision() -> None:
+    """What a coarse dtype hides is said beside what was measured."""
+    source, target = (subject(mlp(width).bfloat16(), given().bfloat16()) for width in (4, 6))
+    said = str(suture.verify(applied(source, target), source, target)).splitlines()
+    assert [line.endswith("  (rounding may be 0.1)") for line in said] == [False, True, False, True]
+
+
 def test_features_that_are_gone() -> None:
     """They are held at zero, and named."""
     source, target = named("abc", 4), named("ca", 4)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+COARSE = 1e-2
+"""A relative difference that is no rounding to the eye: where more may be, it is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -102,4 +105,5 @@ def _shown(differences: Sequence[Difference]) -> Iterator[str]:
     width = max((len(one.name) for one in differences), default=0)
     for one in differences:
         figures = f"max |difference| {one.max_abs:.2e}  relative {one.max_rel:.2e}"
-        yield f"  {one.name:<{width}}  {figures}"
+        coarse = f"  (rounding may be {one.tolerance:g})" if one.tolerance > COARSE else ""
+        yield f"  {one.name:<{width}}  {figures}{coarse}"
