@@ -18,14 +18,15 @@ def test_a_page_prints_what_it_shows(page: Path) -> None:
         assert settled(shown.printed) == settled(shown.said), f"{page.name}:{shown.line}"
 
 
+@pytest.mark.parametrize("name", ["command_line", "agents"])
 def test_the_command_line_prints_what_it_shows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The page's session runs on the page's own code."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
-    for shown in session(ROOT / "docs" / "command_line.md", tmp_path):
-        assert settled(shown.printed) == settled(shown.said), f"command_line.md:{shown.line}"
+    for shown in session(ROOT / "docs" / f"{name}.md", tmp_path):
+        assert settled(shown.printed) == settled(shown.said), f"{name}.md:{shown.line}"
 
 
 @pytest.mark.parametrize("page", WRITTEN, ids=lambda page: page.stem)
