@@ -12,7 +12,7 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
-from stable_baselines3 import A2C, DQN, PPO, SAC, TD3
+from stable_baselines3 import A2C, DDPG, DQN, PPO, SAC, TD3
 from stable_baselines3.common.torch_layers import BaseFeaturesExtractor
 
 import policies
@@ -21,11 +21,12 @@ from suture._plan import Plan
 
 
 class Seeing(gymnasium.Env[Any, Any]):
-    """A world that shows some numbers, and takes one of three actions, or a push."""
+    """A world that shows some numbers, and takes one of three actions, or pushes."""
 
-    def __init__(self, features: int, pushes: bool = False) -> None:
+    def __init__(self, features: int, pushes: int = 0) -> None:
         self.observation_space = spaces.Box(-1, 1, (features,), np.float32)
-        self.action_space = spaces.Box(-1, 1, (1,), np.float32) if pushes else spaces.Discrete(3)
+        taken = spaces.Box(-1, 1, (pushes,), np.float32) if pushes else spaces.Discrete(3)
+        self.action_space: spaces.Space[Any] = taken
 
     def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
@@ -44,11 +45,12 @@ QUICK: dict[Any, dict[str, Any]] = {
     SAC: {"learning_starts": 4, "batch_size": 4, "buffer_size": 50},
     A2C: {"n_steps": 8},
     TD3: {"learning_starts": 4, "batch_size": 4, "buffer_size": 50},
+    DDPG: {"learning_starts": 4, "batch_size": 4, "buffer_size": 50},
 }
 """A kind of agent -> settings with which it learns within a few steps."""
 
 
-PUSHING = (SAC, TD3)
+PUSHING = (SAC, TD3, DDPG)
 
 
 class Looking(BaseFeaturesExtractor):
@@ -63,13 +65,14 @@ class Looking(BaseFeaturesExtractor):
         return seen
 
 
-ALONE = {"features_extractor_class": Looking}
-SHARED = {**ALONE, "share_features_extractor": True}
+ALONE: dict[str, Any] = {"features_extractor_class": Looking}
+SHARED: dict[str, Any] = {**ALONE, "share_features_extractor": True}
 """How a policy looks: each part with eyes of its own, or all with the same."""
 
 
-def agent(kind: Any, features: int, hidden: int, **how: Any) -> Any:
-    net, world = {"net_arch": [hidden, 5], **how}, Seeing(features, pushes=kind in PUSHING)
+def agent(kind: Any, features: int, hidden: int, pushes: int = 1, **how: Any) -> Any:
+    net = {"net_arch": [hidden, 5], **how}
+    world = Seeing(features, pushes if kind in PUSHING else 0)
     return kind("MlpPolicy", world, policy_kwargs=net, device="cpu", seed=1, **QUICK[kind])
 
 
@@ -100,13 +103,17 @@ def _sac(model: SAC, obs: torch.Tensor) -> suture.Subject:
         mirror = {f"critic_target.qf{number}": f"critic.qf{number}" for number in range(2)}
         mirror["critic_target.features_extractor"] = "actor.features_extractor"
     told: dict[str, Any] = {"call": policies.densities, "mirror": mirror}
-    return suture.Subject(model.policy, (obs, torch.zeros(4, 1)), schema=_named(obs), **told)
+    return suture.Subject(model.policy, (obs, _taken(model)), schema=_named(obs), **told)
 
 
 def _td3(model: TD3, obs: torch.Tensor) -> suture.Subject:
     mirror = {"actor_target": "actor", "critic_target": "critic"}
     told: dict[str, Any] = {"call": policies.twins, "mirror": mirror}
-    return suture.Subject(model.policy, (obs, torch.zeros(4, 1)), schema=_named(obs), **told)
+    return suture.Subject(model.policy, (obs, _taken(model)), schema=_named(obs), **told)
+
+
+def _taken(model: SAC | TD3) -> torch.Tensor:
+    return torch.zeros(4, *model.action_space.shape or ())
 
 
 SUBJECTS: dict[Any, Callable[[Any, torch.Tensor], suture.Subject]] = {
@@ -115,6 +122,7 @@ SUBJECTS: dict[Any, Callable[[Any, torch.Tensor], suture.Subject]] = {
     DQN: _dqn,
     SAC: _sac,
     TD3: _td3,
+    DDPG: _td3,
 }
 
 

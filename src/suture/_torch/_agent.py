@@ -30,13 +30,12 @@ from suture._files._members import read, refuse_bomb, refuse_packed
 from suture._files._sink import Sink
 from suture._files._writers import Decided, Output, Writing
 from suture._files._zips import BROKEN, comment, members, told
+from suture._torch._agent_data import lost, replaced
 from suture._torch._arrays import TORCH, tensor_of
 from suture._torch._plain import refuse_strange
 
 DATA, WEIGHTS, OPTIMIZER = "data", "policy.pth", ".optimizer.pth"
 SPACES = ("observation_space", "action_space")
-SEEN = ("_last_obs", "_last_original_obs")
-"""What an agent saw last: it has the old shape, and the next reset replaces it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,7 +137,10 @@ def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> list[
         how: takes the bytes, and signs.
     """
     agent: Agent = old.content
-    new = {DATA: _data(agent.data, out.settings), WEIGHTS: _saved(_policy(agent, out, how.sink))}
+    new = {
+        DATA: replaced(agent.data, out.settings),
+        WEIGHTS: _saved(_policy(agent, out, how.sink)),
+    }
     new |= {
         name: _saved(_filled(_optimizer(name, state, out.optimizer), how.sink))
         for name, state in agent.optimizers.items()
@@ -147,7 +149,8 @@ def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> list[
         for name in archive.namelist():
             written.writestr(name, new[name] if name in new else _member(old.path, archive, name))
         written.comment, left = comment(how.sign.signed())
-    return [*(agent.optimizers if out.optimizer == "reset" else ()), *left]
+    gone = agent.optimizers if out.optimizer == "reset" else ()
+    return [*gone, *lost(agent.data, out.settings), *left]
 
 
 def _member(path: Path, archive: ZipFile, name: str) -> bytearray:
@@ -155,15 +158,6 @@ def _member(path: Path, archive: ZipFile, name: str) -> bytearray:
         return read(archive, name)
     except BROKEN as error:
         raise _broken(path, name, error) from None
-
-
-def _data(data: Mapping[str, Any], settings: Mapping[str, Any]) -> bytes:
-    """Replace settings by live ones, written as the library itself does."""
-    from stable_baselines3.common.save_util import data_to_json
-
-    live = json.loads(data_to_json(dict(settings)))
-    seen = dict.fromkeys((name for name in SEEN if name in data), None)
-    return json.dumps({**data, **seen, **live}, indent=4).encode()
 
 
 def _policy(agent: Agent, out: Output, sink: Sink) -> OrderedDict[str, torch.Tensor]:
