@@ -27,14 +27,17 @@ from suture._errors import FileError
 from suture._files._checkpoint import Checkpoint, described
 from suture._files._made import Made
 from suture._files._members import read, refuse_bomb, refuse_packed
+from suture._files._optimizers import AGENT
 from suture._files._sink import Sink
 from suture._files._writers import Decided, Output, Writing
 from suture._files._zips import BROKEN, comment, members, told
 from suture._torch._agent_data import lost, replaced
+from suture._torch._agent_options import strange_options
 from suture._torch._arrays import TORCH, tensor_of
 from suture._torch._plain import refuse_strange
 
 DATA, WEIGHTS, OPTIMIZER = "data", "policy.pth", ".optimizer.pth"
+POLICY = "policy_kwargs"
 SPACES = ("observation_space", "action_space")
 
 
@@ -125,6 +128,22 @@ def refuse_agent(old: Checkpoint, out: Output) -> None:
         hint = "save the new agent once, and give its optimizers"
         sentence = f"{old.path} has optimizers of other parameters than the new agent's."
         raise FileError(sentence, trained, hint)
+    _refuse_options(old, out)
+
+
+def _refuse_options(old: Checkpoint, out: Output) -> None:
+    """Refuse to load into the new policy's optimizers what those of another class left."""
+    if POLICY not in out.settings:
+        return
+    facts = []
+    for name in filter(lambda name: _keypath(name) in AGENT, old.content.optimizers):
+        written = _optimizer(name, old.content.optimizers[name], out.optimizer)
+        found = strange_options(written, out.settings[POLICY] or {})
+        facts += [] if found is None else [("optimizer", f"{name} {found}")]
+    if facts:
+        sentence = f"{old.path} has optimizers of another kind than the new agent's policy makes."
+        hint = "build TARGET's policy with the agent's optimizer_class and optimizer_kwargs"
+        raise FileError(sentence, facts, hint)
 
 
 def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> list[str]:
