@@ -249,6 +249,22 @@ def test_statistics_beside_an_agent(run: Suture, worlds: Any) -> None:
     assert run(*words, "--force", *beside).exit_code == 0
 
 
+def test_statistics_that_are_not_there(run: Suture, worlds: Any) -> None:
+    """A misspelt name is an answer, not a traceback; what was probably meant is said."""
+    told = """
+        FileError: olt.pkl cannot be read.
+          because  No such file or directory
+
+        hint: did you mean 'old.pkl'?
+        """
+    for words in (("--dry-run",), ()):
+        result = run(*WORDS, "--vec-normalize", "olt.pkl", "new.pkl", *words)
+        assert result.exit_code == 2
+        assert result.stderr.endswith(said(told))
+    assert not Path("new.zip").exists()
+    assert not Path("new.pkl").exists()
+
+
 def test_statistics_that_must_not_be_written_there(run: Suture, worlds: Any) -> None:
     """Neither over the agent nor over what is read; nor is the agent written over them."""
     Path("old.pkl").chmod(0o600)

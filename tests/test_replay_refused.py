@@ -171,6 +171,15 @@ def test_files_that_are_something_else(tmp_path: Path) -> None:
             )
 
 
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    """As with any other file."""
+    lost, new = tmp_path / "steps.pkl", buffer(4, spaces.Discrete(2))
+    assert (
+        refused(lambda: suture.transfer_replay_buffer(SAME, lost, new, actions="output"))
+        == f"FileError: {lost} cannot be read.\n  because  No such file or directory"
+    )
+
+
 def test_fewer_actions_than_in_the_plan() -> None:
     """Numbers that the new environment would not take."""
     run = filled(buffer(3, spaces.Discrete(2)), 4)

@@ -296,6 +296,21 @@ def test_a_file_that_is_not_one(tmp_path: Path) -> None:
             moved(plan, tmp_path / "vec.pkl", venv)
 
 
+def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """None of that name, a folder, and a name that there cannot be: as with any other file."""
+    plan, venv = planned(OLD, NEW), vector(NEW, PUSHES)
+    normalised(vector(OLD, PUSHES)).save(str(tmp_path / "statistics.pkl"))
+    near = f"\n\nhint: did you mean '{tmp_path}/statistics.pkl'?"
+    for name, expected in (
+        ("statistic.pkl", "{} cannot be read.\n  because  No such file or directory" + near),
+        ("", "{} cannot be read.\n  because  Is a directory"),
+        ("a\0b", "{!r} cannot be read.\n  because  a name holds a zero"),
+    ):
+        path = str(tmp_path / name)
+        told = refused(lambda path=path: moved(plan, path, venv))  # type: ignore[misc]
+        assert told == f"FileError: {expected.format(path)}"
+
+
 def test_nothing_is_paired_by_position_in_silence() -> None:
     """Without names the plan pairs by position, and the statistics say that they do too."""
 

@@ -54,6 +54,7 @@ def transfer_vec_normalize(
         A new wrapper around `venv`; the source is not changed.
 
     Raises:
+        FileError: there is no such file, or it cannot be read.
         UnpickleError: the file asks for other names than those, or is no whole pickle.
         TransferError: listing all that does not fit the plan or the new environment.
 

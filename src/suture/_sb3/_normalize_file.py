@@ -48,7 +48,8 @@ def normalized(
         dry_run: make every check and write nothing.
 
     Raises:
-        FileError: there are no spaces, or `new` must not or cannot be written.
+        FileError: there are no spaces, `old` cannot be read, or `new` must not or cannot be
+            written.
         TransferError: the statistics do not fit the plan or the spaces.
         UnpickleError: the file asks for other names than those of `VecNormalize`.
     """

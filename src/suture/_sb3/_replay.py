@@ -77,6 +77,7 @@ def transfer_replay_buffer(
         The target.
 
     Raises:
+        FileError: there is no such file, or it cannot be read.
         UnpickleError: the file asks for names that are not admitted, or is no whole pickle.
         TransferError: listing new entries without a value, actions that are gone and in the buffer,
             and all in which the buffers differ. The target is as it was then.
