@@ -1,7 +1,8 @@
-"""Paths that no system can follow: a clear error wherever one is given, and nothing written."""
+"""Paths that lead to no file: a clear error wherever one is given, and nothing written."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,4 +89,76 @@ def test_a_command_with_such_a_path(run: Suture, odd: str, words: tuple[str, ...
     assert error.startswith((f"FileError: {odd} cannot be ", f"FileError: {odd}/models.py cannot"))
     assert because == f"  because  {REASONS[odd]}"
     assert "Traceback" not in result.stderr
+    assert not Path("new").exists()
+
+
+# --- what is neither a file nor a folder ----------------------------------------
+
+
+@pytest.fixture
+def pipe() -> Path:
+    """Make a pipe, which blocks whoever opens it, and a link that leads to it."""
+    os.mkfifo("pipe")
+    Path("link").symlink_to("pipe")
+    return Path("pipe")
+
+
+@pytest.mark.usefixtures("pipe")
+@pytest.mark.parametrize("name", ["pipe", "link"])
+def test_a_pipe(name: str) -> None:
+    """It is refused before it is opened, to read or to write, and stays what it is."""
+    because = "because  it is neither a file nor a folder"
+    with pytest.raises(FileError) as caught:
+        open_checkpoint(name)
+    assert str(caught.value) == f"{name} cannot be read.\n  {because}"
+    for force in (False, True):
+        with pytest.raises(FileError) as caught:
+            carry_file(PLAN, open_checkpoint("old"), name, force=force)
+        assert str(caught.value) == f"{name} cannot be written.\n  {because}"
+    assert Path(name).is_fifo()
+    assert names() == ["circle", "link", "old", "pipe", "plan.json"]
+
+
+def test_a_pipe_instead_of_an_index(tmp_path: Path) -> None:
+    """A folder that holds one is a folder without an index."""
+    (tmp_path / "held").mkdir()
+    os.mkfifo(tmp_path / "held" / "model.safetensors.index.json")
+    with pytest.raises(FileError, match="holds no weights"):
+        open_checkpoint(tmp_path / "held")
+
+
+def test_links_to_files_and_folders(tmp_path: Path) -> None:
+    """They are read and written as what they lead to."""
+    (tmp_path / "folder").mkdir()
+    save_file(layers(), "folder/model.safetensors")
+    for name, place in (("to_old", "old"), ("to_folder", "folder")):
+        Path(name).symlink_to(place)
+        assert open_checkpoint(name).tensors == open_checkpoint("old").tensors
+    carry_file(PLAN, open_checkpoint("to_old"), "to_folder/new")
+    assert Path("folder/new").is_file()
+
+
+@pytest.mark.usefixtures("pipe")
+@pytest.mark.parametrize(
+    ("words", "done"),
+    [
+        (("show", "pipe"), "read"),
+        (("apply", "pipe", "old", "-o", "new"), "read"),
+        (("apply", "plan.json", "pipe", "-o", "new"), "read"),
+        (("apply", "plan.json", "old", "-o", "new", "--fresh", "pipe"), "read"),
+        (("apply", "plan.json", "old", "-o", "pipe", "--force"), "written"),
+        (("plan", "models.py:old", "models.py:new", "-o", "pipe", "--force"), "written"),
+        (("plan", "--source-checkpoint", "pipe", "models.py:new"), "read"),
+        (("explain", "./pipe:old", "0.weight"), "read"),
+    ],
+    ids=" ".join,
+)
+def test_a_command_with_a_pipe(run: Suture, words: tuple[str, ...], done: str) -> None:
+    """It ends with the error; it neither waits for the other end nor takes the pipe away."""
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.stderr.endswith(
+        f"FileError: pipe cannot be {done}.\n  because  it is neither a file nor a folder\n"
+    )
+    assert Path("pipe").is_fifo()
     assert not Path("new").exists()

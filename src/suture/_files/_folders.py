@@ -134,7 +134,7 @@ def open_folder(path: Path) -> Checkpoint:
         FileError: with everything that is wrong with the index, or with a file.
     """
     for kind in KINDS:
-        indices = sorted(path.glob(f"*{kind.index}"))
+        indices = sorted(one for one in path.glob(f"*{kind.index}") if one.is_file())
         if len(indices) > 1:
             facts = [("index", one.name) for one in indices]
             raise FileError(f"{path} holds several models.", facts, "put each into its own folder")

@@ -1,21 +1,24 @@
-"""Paths that no system can follow: names that are too long or hold a zero, links in a circle.
+"""Paths that lead to no file: names that no system can follow, and devices, pipes and sockets.
 
-Knows what a system says of a path. Does not know what is there.
+Knows what a system says of a path. Does not know what a file holds.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 from typing import Literal
 
 from suture._errors import FileError
 
 
 def refuse_unreachable(path: Path, done: Literal["read", "written"]) -> None:
-    r"""Refuse a path that cannot even be looked at; that nothing is there is no reason.
+    r"""Refuse a path that cannot even be looked at, or leads to neither a file nor a folder.
+
+    That nothing is there is no reason.
 
     Raises:
-        FileError: with the system's reason.
+        FileError: with the reason.
 
     Example:
         >>> refuse_unreachable(Path("not", "there"), "read")
@@ -26,7 +29,7 @@ def refuse_unreachable(path: Path, done: Literal["read", "written"]) -> None:
           because  a name holds a zero
     """
     try:
-        path.stat()
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
@@ -35,3 +38,7 @@ def refuse_unreachable(path: Path, done: Literal["read", "written"]) -> None:
     except ValueError:
         because = [("because", "a name holds a zero")]
         raise FileError(f"{str(path)!r} cannot be {done}.", because) from None
+    # To open a pipe waits for its other end, and a rename would take a device away.
+    if not (S_ISREG(mode) or S_ISDIR(mode)):
+        because = [("because", "it is neither a file nor a folder")]
+        raise FileError(f"{path} cannot be {done}.", because)
