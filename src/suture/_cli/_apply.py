@@ -41,6 +41,7 @@ from suture._cli._weights import chosen_weights
 from suture._errors import FileError, PlanError
 from suture._files import (
     ALONE,
+    CONFIG,
     Checkpoint,
     Foreseen,
     Format,
@@ -51,6 +52,7 @@ from suture._files import (
     open_checkpoint,
     weights_alone,
 )
+from suture._json_text import parsed
 from suture._plan import Plan
 from suture._reference import files_of, load
 from suture._render import counts
@@ -154,10 +156,7 @@ def _format(kind: str | None, held: Checkpoint) -> Format:
 def _begun(plan: Plan, fresh: Path | None, target: str | None, number: int) -> _Begun:
     """Find the target as it was initialised, if it is said where."""
     if fresh is not None:
-        weights = open_checkpoint(fresh)
-        beside = (fresh if fresh.is_dir() else fresh.parent) / "config.json"
-        texts = {"config.json": beside.read_text(encoding="utf-8")} if beside.is_file() else {}
-        return _Begun(weights, texts)
+        return _Begun(open_checkpoint(fresh), _config_in(fresh))
     if target is None:
         return _Begun()
     seed(number)
@@ -169,6 +168,28 @@ def _begun(plan: Plan, fresh: Path | None, target: str | None, number: int) -> _
     ours = adapter(subject.model)
     model = subject.model
     return _Begun(ours.state(model), ours.texts(model), ours.settings(model))
+
+
+def _config_in(fresh: Path) -> dict[str, str]:
+    """Read the config of a folder that holds a model; what lies beside a file may be any model's.
+
+    Raises:
+        FileError: it is no JSON object.
+    """
+    file = fresh / CONFIG
+    if not (fresh.is_dir() and file.is_file()):
+        return {}
+    try:
+        text = file.read_text(encoding="utf-8")
+        found = parsed(text)
+    except OSError as error:
+        because = [("because", error.strerror or str(error))]
+        raise FileError(f"{file} cannot be read.", because) from None
+    except (ValueError, RecursionError) as error:
+        raise FileError(f"{file} is not JSON.", [("because", str(error)[:200])]) from None
+    if not isinstance(found, dict):
+        raise FileError(f"{file} is not the config of a model: it is no object.")
+    return {CONFIG: text}
 
 
 def _refuse_to_invent(plan: Plan, begun: _Begun) -> None:

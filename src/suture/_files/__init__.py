@@ -7,6 +7,7 @@ framework until a file needs one.
 from suture._files._atomic import whole_file
 from suture._files._carry import Written, carry_file, carry_foreseen
 from suture._files._checkpoint import Checkpoint, Format
+from suture._files._folders import CONFIG
 from suture._files._foresee import Foreseen, OptimizerPolicy, foresee
 from suture._files._open import open_checkpoint
 from suture._files._outputs import mode_of, refuse_file
@@ -15,6 +16,7 @@ from suture._files._writers import ALONE, weights_alone
 
 __all__ = [
     "ALONE",
+    "CONFIG",
     "Checkpoint",
     "Foreseen",
     "Format",
