@@ -213,10 +213,13 @@ def test_a_plan_for_other_models_is_refused(run: Suture) -> None:
               source   is <digest>; the plan was made for <digest>
               target   is <digest>; the plan was made for <digest>
 
-            hint: make a plan for these two: suture plan SOURCE TARGET -o PLAN
+            hint: SOURCE and TARGET have changed places: give the trained model first
             """
         )
     )
+    result = run("verify", "plan.json", "models.py:bent", "models.py:old")
+    hint = "hint: make a plan for these two: suture plan SOURCE TARGET -o PLAN\n"
+    assert (result.exit_code, result.stderr.endswith(hint)) == (2, True)
 
 
 def test_models_without_a_common_output_are_not_called_equal(run: Suture) -> None:

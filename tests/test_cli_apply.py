@@ -177,6 +177,8 @@ def test_a_plan_for_another_target(trained: Suture) -> None:
         hint: make a plan for this one
         """
     assert result == (2, "", said(stale))
+    hint = "hint: this is the trained model: TARGET is the changed one\n"
+    assert applied(trained, "--target", "models.py:old")[2].endswith(hint)
 
 
 def test_a_plan_for_other_weights(trained: Suture) -> None:
@@ -248,6 +250,19 @@ def test_weights_that_were_changed_since(trained: Suture) -> None:
     read = json.loads(result.stdout)
     assert (read["format"], read["equal"], read["promised"]) == ("suture-report", False, True)
     assert read["apart"] == ["output"]
+
+
+def test_weights_that_only_one_side_is_given(trained: Suture) -> None:
+    """Where the outputs part, it is said which weights the other side has."""
+    applied(trained, "--target", "models.py:new")
+    words = "verify", "plan.json", "models.py:old", "models.py:new"
+    result = trained(*words, "--target-weights", "new.safetensors")
+    told = (
+        "SOURCE has the weights that its function gives it; "
+        "`--source-weights OLD` reads a checkpoint's."
+    )
+    parted = f"building the new driver\n\n{told}\n\nnext: suture show plan.json\n"
+    assert (result.exit_code, result.stderr) == (1, parted)
 
 
 def test_a_report_as_json(trained: Suture) -> None:

@@ -164,7 +164,10 @@ def _begun(plan: Plan, fresh: Path | None, target: str | None, number: int) -> _
     found = suture.trace(subject).fingerprint
     if found != plan.target:
         facts = [("target", f"is {found[:12]}; the plan was made for {plan.target[:12]}")]
-        raise PlanError("The plan was made for another model.", facts, "make a plan for this one")
+        hint = "make a plan for this one"
+        if found == plan.source:
+            hint = "this is the trained model: TARGET is the changed one"
+        raise PlanError("The plan was made for another model.", facts, hint)
     ours = adapter(subject.model)
     model = subject.model
     return _Begun(ours.state(model), ours.texts(model), ours.settings(model))

@@ -20,7 +20,7 @@ from suture._cli._given import (
 )
 from suture._cli._plan_file import read_plan
 from suture._cli._program import FOUND, Running, next_command
-from suture._cli._screen import OUT
+from suture._cli._screen import ERR, OUT
 from suture._cli._weights import load_weights
 from suture._errors import PlanError, VerifyError
 from suture._plan import Plan
@@ -28,6 +28,11 @@ from suture._reference import load
 from suture._report import Report
 from suture._report_json import report_to_json
 from suture._subject import Subject
+
+UNSAID = (
+    "\nSOURCE has the weights that its function gives it; "
+    "`--source-weights OLD` reads a checkpoint's."
+)
 
 
 def verify(
@@ -63,6 +68,8 @@ def verify(
     else:
         OUT.print(f"{report}\n{_verdict(read, report)}")
     if not report.equal:
+        if target_weights is not None and source_weights is None:
+            ERR.print(UNSAID)
         next_command("show", str(file))
         raise typer.Exit(FOUND)
 
@@ -107,4 +114,6 @@ def _refuse_others(plan: Plan, source: Subject, target: Subject) -> None:
     ]
     if facts:
         hint = "make a plan for these two: suture plan SOURCE TARGET -o PLAN"
+        if [now for _, _, now in found] == [plan.target, plan.source]:
+            hint = "SOURCE and TARGET have changed places: give the trained model first"
         raise PlanError("The plan was made for other models.", facts, hint)
