@@ -6,10 +6,12 @@ Knows which arrays a plan reads and makes. Does not know what its words do (`_en
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from suture._arrays import Array, arrays_of
+from suture._dtypes import DTYPES
 from suture._entries import arrays_for, put
 from suture._errors import PlanError
 from suture._plan import Own, Plan, Sum, Tensor, TensorPlan
@@ -18,7 +20,23 @@ from suture._slabs import whole
 from suture._wrappers import counters, plain_names
 
 State = Mapping[str, Array]
-Fact = tuple[str, str]
+SHOWN = 8
+"""How many arrays an error names that a plan was not made for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Misfit:
+    """An array that is not what a plan reads or makes.
+
+    Attributes:
+        side: the source or the target.
+        text: what is wrong.
+        dtype: the array's, where nothing but that is wrong.
+    """
+
+    side: str
+    text: str
+    dtype: str | None = None
 
 
 def apply(plan: Plan, source_state: State, target_state: State) -> dict[str, Any]:
@@ -80,24 +98,38 @@ def _counted(initial: Array, sources: State, theirs: Mapping[str, str], step: st
     return new
 
 
-def demand_fit(*misfits: Iterable[Fact]) -> None:
+def demand_fit(*misfits: Iterable[Misfit]) -> None:
     """Refuse arrays that a plan was not made for.
 
     Raises:
         PlanError: listing them.
     """
-    facts = [fact for each in misfits for fact in each]
-    if facts:
-        count = "one of the arrays" if len(facts) == 1 else f"{len(facts)} of the arrays"
-        hint = "make a plan for these two models"
-        raise PlanError(f"The plan was not made for {count}.", facts, hint)
+    found = [misfit for each in misfits for misfit in each]
+    if found:
+        count = "one of the arrays" if len(found) == 1 else f"{len(found)} of the arrays"
+        facts = [(misfit.side, misfit.text) for misfit in found[:SHOWN]]
+        if len(found) > SHOWN:
+            facts.append(("and", f"{len(found) - SHOWN} more"))
+        raise PlanError(f"The plan was not made for {count}.", facts, _remedy(found))
+
+
+def _remedy(misfits: Sequence[Misfit]) -> str:
+    """Say what to do: where only dtypes are others, the same models would make the same plan."""
+    if not all(misfit.dtype for misfit in misfits):
+        return "make a plan for these two models"
+    read = [misfit.dtype for misfit in misfits if misfit.side == "source"]
+    if not read:
+        return "give the target's weights in the dtype that the plan was made for"
+    numpy = DTYPES.get(read[0] or "")
+    such = f", with `model.to(torch.{numpy.name})`," if numpy is not None else ""
+    return f"build both models in the dtype of the trained weights{such} and plan again"
 
 
 def _named(state: State, names: Mapping[str, str]) -> State:
     return {plain: state[name] for name, plain in names.items()}
 
 
-def source_misfits(plan: Plan, state: State) -> Iterator[Fact]:
+def source_misfits(plan: Plan, state: State) -> Iterator[Misfit]:
     """List the source's arrays that are not what the plan reads, by plain names."""
     known = source_tensors(plan)
     needed = {tensor.source.name for tensor in plan.tensors if tensor.source is not None}
@@ -106,14 +138,14 @@ def source_misfits(plan: Plan, state: State) -> Iterator[Fact]:
         if name in state:
             yield from _differs("source", name, state[name], tensor)
         elif name in needed:
-            yield "source", f"{name} is missing; the plan reads {tensor.type}"
+            yield Misfit("source", f"{name} is missing; the plan reads {tensor.type}")
     noted = {note.subject for note in plan.notes}
     strangers = [name for name in state if name not in known and name not in noted]
     # A state dict holds tied arrays under each name, of which a plan may know one.
     places = {_place(state[name]) for name in known if name in state} if strangers else set()
     for name in strangers:
         if _place(state[name]) not in places:
-            yield "source", f"{name} is unexpected"
+            yield Misfit("source", f"{name} is unexpected")
 
 
 def _read(plan: Plan) -> set[str]:
@@ -127,29 +159,31 @@ def _place(array: Array) -> int | None:
     return None if kind is None else kind.place(array)
 
 
-def target_misfits(plan: Plan, state: State, needed: Collection[str]) -> Iterator[Fact]:
+def target_misfits(plan: Plan, state: State, needed: Collection[str]) -> Iterator[Misfit]:
     """List the target's arrays that are not what the plan makes, and those needed that lack."""
     known = set()
     for tensor in plan.tensors:
         names = [name for name in (tensor.target.name, *tensor.tied) if name in state]
         known.update(names)
         if not names and tensor.target.name in needed:
-            yield "target", f"{tensor.target.name} is missing; the plan makes {tensor.target.type}"
+            text = f"{tensor.target.name} is missing; the plan makes {tensor.target.type}"
+            yield Misfit("target", text)
         for name in names:
             yield from _differs("target", name, state[name], tensor.target)
     for name in state:
         if name not in known:
-            yield "target", f"{name} is unexpected"
+            yield Misfit("target", f"{name} is unexpected")
 
 
-def _differs(side: str, name: str, array: Array, wanted: Tensor) -> Iterator[Fact]:
+def _differs(side: str, name: str, array: Array, wanted: Tensor) -> Iterator[Misfit]:
     kind = arrays_of(array)
     if kind is None:
-        yield side, f"{name} is a {type(array).__name__}, not an array"
+        yield Misfit(side, f"{name} is a {type(array).__name__}, not an array")
         return
     found = Tensor(name, tuple(array.shape), kind.dtype(array))
     if (found.shape, found.dtype) != (wanted.shape, wanted.dtype):
-        yield side, f"{name} is {found.type}; the plan was made for {wanted.type}"
+        dtype = found.dtype if found.shape == wanted.shape else None
+        yield Misfit(side, f"{name} is {found.type}; the plan was made for {wanted.type}", dtype)
 
 
 def carried(plan: TensorPlan, sources: State, initial: Array) -> Array:
