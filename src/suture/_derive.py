@@ -202,7 +202,8 @@ def _solved(found: Axes, target: Graph, known: Mapping[Class, int]) -> Sizes:
     if isinstance(solved, dict):
         return solved
     facts = asked(found, target, solved)
-    hint = f"say the sizes: --size {facts[0][1].partition(', ')[0]!r}; or {INSTEAD}"
+    told = [text.partition(", ")[0] for label, text in facts if label == "either"]
+    hint = f"say the sizes: --size {told[0]!r}; or {INSTEAD}" if told else INSTEAD
     raise MatchError("The checkpoint does not tell all sizes of the old model.", facts, hint)
 
 

@@ -21,6 +21,9 @@ Fact = tuple[str, str]
 Dims = Mapping[str, Class]
 """What a dim of a tensor is called (`q.weight dim 0`) -> its class."""
 
+UNTOLD = "fit, and no dim of a tensor tells them apart"
+"""What is shown of answers for which there are no words."""
+
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")
 _WRITTEN = re.compile(r"[1-9]\d*([x+][1-9]\d*)*")
 
@@ -64,24 +67,27 @@ def pinned(axes: Axes, graph: Graph, said: Mapping[str, str]) -> Sizes:
     Raises:
         MatchError: listing what names no dim of the target, or not the parts that it has.
     """
-    every, found, facts = dims(axes, graph), Sizes(), list[Fact]()
+    every, found, facts, hints = dims(axes, graph), Sizes(), list[Fact](), list[str]()
     present = dict(enumerate(axes.sizes))
     for pattern, text in said.items():
         named = [name for name in every if fnmatchcase(name, pattern)]
         if not named:
             facts.append((pattern, "is no dim of a tensor of the target"))
+            form = "write the dim of a tensor: q.weight dim 0=4x8"
+            hints.append(near_miss(pattern, [*every]) or form)
         for name in named:
             now = written(axes, every[name], present)
             if not _WRITTEN.fullmatch(text) or re.sub(r"\d", "", text) != re.sub(r"\d", "", now):
                 facts.append((name, f"is {now} in the target; {text} is not written like that"))
+                hints.append(f"write as many factors as the target has, as in {f'{name}={now}'!r}")
                 continue
             factors = (factor for part in spelled(axes, every[name]) for factor in part)
             for factor, size in zip(factors, map(int, re.split("[x+]", text)), strict=True):
                 if found.setdefault(factor, size) != size:
                     facts.append((name, f"{text}: one axis cannot have {found[factor]} and {size}"))
+                    hints.append("say one size for each axis")
     if facts:
-        hint = near_miss(facts[0][0], [*every]) or "write the dim of a tensor: q.weight dim 0=4x8"
-        raise MatchError("Sizes that were said do not fit the target.", facts, hint)
+        raise MatchError("Sizes that were said do not fit the target.", facts, hints[0])
     return found
 
 
@@ -108,12 +114,16 @@ def generalised(name: str) -> str:
 
 
 def _answers(axes: Axes, every: Dims, choice: Choice, shown: int = 4) -> Iterator[Fact]:
-    """Show each answer as the dims that it is about."""
+    """Show each answer as the dims that it is about, and those of which these say the same once."""
     names: dict[Class, str] = {}
     for name, member in every.items():
         if member in choice.wholes:
             names.setdefault(member, name)
-    rows = [_row(axes, names, answer) for answer in choice.answers]
+    every_row = (_row(axes, names, answer) for answer in choice.answers)
+    rows = [row for row in dict.fromkeys(every_row) if row]
+    if not rows or (len(rows) == 1 and choice.all):
+        yield "several", UNTOLD
+        return
     for number, row in enumerate(rows[:shown]):
         yield ("or" if number else "either"), row
     if len(rows) > shown or not choice.all:
