@@ -205,9 +205,14 @@ def _refuse_agent(old: Checkpoint, out: Output) -> None:
 
 def _write_agent(old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
     with whole_file(out.path, mode_of(old.files)) as part:
-        gone = _agents().write_agent(part, old, out, how)
+        left: Sequence[str] = _agents().write_agent(part, old, out, how)
         how.demand_numbers()
-    return list(gone)
+    return left
+
+
+def _leaves_of_agent(old: Checkpoint, out: Output) -> Sequence[str]:
+    found: Sequence[str] = _agents().left_out(old, out)
+    return found
 
 
 def _agents() -> Any:
@@ -229,7 +234,7 @@ WRITERS: Mapping[Format, Writer] = {
     "hugging face folder": _FOLDER,
     "torch": _TORCH,
     "lightning": _TORCH,
-    "stable-baselines3": Writer(_refuse_agent, _leaves_nothing, _write_agent),
+    "stable-baselines3": Writer(_refuse_agent, _leaves_of_agent, _write_agent),
     "npz": Writer(_refuse_npz, _leaves_nothing, _write_npz),
 }
 """A format -> its part of carrying."""

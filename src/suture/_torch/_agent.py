@@ -12,7 +12,7 @@ import json
 import pickle
 import warnings
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -146,8 +146,8 @@ def _refuse_options(old: Checkpoint, out: Output) -> None:
         raise FileError(sentence, facts, hint)
 
 
-def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> list[str]:
-    """Write an agent; say what of the old one is not in it.
+def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> Sequence[str]:
+    """Write an agent; name the texts that had no room.
 
     Args:
         path: an empty file.
@@ -168,8 +168,13 @@ def write_agent(path: Path, old: Checkpoint, out: Output, how: Writing) -> list[
         for name in archive.namelist():
             written.writestr(name, new[name] if name in new else _member(old.path, archive, name))
         written.comment, left = comment(how.sign.signed())
-    gone = agent.optimizers if out.optimizer == "reset" else ()
-    return [*gone, *lost(agent.data, out.settings), *left]
+    return left
+
+
+def left_out(old: Checkpoint, out: Output) -> list[str]:
+    """Name what of the old agent will not be in the new one."""
+    gone = old.content.optimizers if out.optimizer == "reset" else ()
+    return [*gone, *lost(old.content.data, out.settings)]
 
 
 def _member(path: Path, archive: ZipFile, name: str) -> bytearray:
