@@ -118,7 +118,7 @@ def apply(
             force=force,
         )
         size = f"{len(ready.out.made)} tensors, {ready.size:,} bytes"
-        lines = "\n".join(f"  {line}" for line in (*counts(plan), *_beside(ready)))
+        lines = "\n".join(f"  {line}" for line in (*counts(plan), *_beside(ready, vec_normalize)))
         said = f"{output}: {form}, {size}, from {old}\n{lines}"
         written = None
         beside_agent = {"agent": output, "read": reads, "force": force, "dry_run": dry_run}
@@ -128,9 +128,9 @@ def apply(
                 with _shown() as progress:
                     written = carry_foreseen(ready, allow_nan=allow_nan, progress=progress)
     if as_json:
-        typer.echo(_json(ready, written))
+        typer.echo(_json(ready, written, vec_normalize))
     else:
-        OUT.print(f"Would write {said}" if written is None else _screen(written))
+        OUT.print(f"Would write {said}" if written is None else _screen(written, vec_normalize))
     if written is None:
         return
     sides = "SOURCE", target or "TARGET"
@@ -247,25 +247,31 @@ def _shown() -> Iterator[Any]:
         bar.stop()
 
 
-def _beside(one: Foreseen | Written) -> Iterator[str]:
+Beside = tuple[Path, Path] | None
+"""The file of an agent's statistics, the old one and the new one."""
+
+
+def _beside(one: Foreseen | Written, files: Beside) -> Iterator[str]:
     """Say what becomes of what lies beside the weights."""
+    if files is not None:
+        yield f"beside it {files[1]}, from {files[0]}"
     yield from (f"optimizer {each}" for each in one.optimizers)
     yield from (f"left out {name}" for name in one.left_out)
     yield from (f"as it was {name}, which may say the old sizes" for name in one.stays)
 
 
-def _screen(written: Written) -> str:
+def _screen(written: Written, files: Beside) -> str:
     size = f"{written.tensors} tensors, {written.size:,} bytes"
     lines = [
         f"Wrote {written.path}: {written.format}, {size}",
         f"  plan     {written.plan[:12]}",
         f"  source   {written.source[:12]}",
-        *(f"  {line}" for line in _beside(written)),
+        *(f"  {line}" for line in _beside(written, files)),
     ]
     return "\n".join(lines)
 
 
-def _json(ready: Foreseen, written: Written | None) -> str:
+def _json(ready: Foreseen, written: Written | None, files: Beside) -> str:
     """Say as JSON what was written, or would be: then the source is not hashed."""
     said = ready if written is None else written
     document = {
@@ -280,6 +286,7 @@ def _json(ready: Foreseen, written: Written | None) -> str:
         "source": None if written is None else written.source,
         "left_out": list(said.left_out),
         "stays": list(said.stays),
+        "beside": None if files is None else str(files[1]),
         "optimizers": [asdict(one) for one in said.optimizers],
     }
     return json.dumps(document)
