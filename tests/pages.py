@@ -96,11 +96,12 @@ def _screen(command: str) -> str:
         ran = CliRunner().invoke(app, given)
         return ran.stderr if into else ran.output
     taken = sys.modules.pop("drivers", None)
-    exec(given[1], {})
+    with redirect_stdout(StringIO()) as printed:
+        exec(given[1], {})
     del sys.modules["drivers"]
     if taken is not None:
         sys.modules["drivers"] = taken
-    return ""
+    return printed.getvalue()
 
 
 def settled(text: str) -> str:

@@ -18,7 +18,7 @@ def test_a_page_prints_what_it_shows(page: Path) -> None:
         assert settled(shown.printed) == settled(shown.said), f"{page.name}:{shown.line}"
 
 
-@pytest.mark.parametrize("name", ["command_line", "agents"])
+@pytest.mark.parametrize("name", ["command_line", "agents", "language_models"])
 def test_the_command_line_prints_what_it_shows(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
