@@ -106,6 +106,12 @@ def no_optimizer(value: object) -> OptimizerError:
     return OptimizerError(sentence, [("known", "torch.optim.Optimizer")])
 
 
+def unusable(path: object, done: str, error: OSError, hint: str | None = None) -> FileError:
+    """Say that a file cannot be read or written, with the system's reason."""
+    because = [("because", error.strerror or str(error))]
+    return FileError(f"{path} cannot be {done}.", because, hint)
+
+
 def near_miss(name: str, known: Sequence[str]) -> str | None:
     """Say which known name was probably meant, as a hint."""
     close = get_close_matches(name, known, n=1)

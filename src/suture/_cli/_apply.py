@@ -38,7 +38,7 @@ from suture._cli._plan_file import read_plan
 from suture._cli._program import Running, next_command
 from suture._cli._screen import ERR, OUT
 from suture._cli._weights import chosen_weights
-from suture._errors import FileError, PlanError
+from suture._errors import FileError, PlanError, unusable
 from suture._files import (
     ALONE,
     CONFIG,
@@ -57,6 +57,9 @@ from suture._plan import Plan
 from suture._reference import files_of, load
 from suture._render import counts
 from suture._words import listed
+
+Beside = tuple[Path, Path] | None
+"""The file of an agent's statistics, the old one and the new one."""
 
 LONG = 1.0
 """Seconds that work may take before it is shown how far it is."""
@@ -186,8 +189,7 @@ def _config_in(fresh: Path) -> dict[str, str]:
         text = file.read_text(encoding="utf-8")
         found = parsed(text)
     except OSError as error:
-        because = [("because", error.strerror or str(error))]
-        raise FileError(f"{file} cannot be read.", because) from None
+        raise unusable(file, "read", error) from None
     except (ValueError, RecursionError) as error:
         raise FileError(f"{file} is not JSON.", [("because", str(error)[:200])]) from None
     if not isinstance(found, dict):
@@ -207,7 +209,7 @@ def _refuse_to_invent(plan: Plan, begun: _Begun) -> None:
 
 
 def _reads(
-    plan: Path, old: Path, fresh: Path | None, target: str | None, beside: tuple[Path, Path] | None
+    plan: Path, old: Path, fresh: Path | None, target: str | None, beside: Beside
 ) -> list[Path]:
     """List all that is read, over which nothing is written."""
     found = [plan, old, *files_of(target)]
@@ -217,7 +219,7 @@ def _reads(
 
 
 def _statistics(
-    plan: Plan, files: tuple[Path, Path] | None, begun: _Begun, **how: Any
+    plan: Plan, files: Beside, begun: _Begun, **how: Any
 ) -> AbstractContextManager[None]:
     """Carry what an agent's run saved beside it, if it is said where."""
     if files is None:
@@ -245,10 +247,6 @@ def _shown() -> Iterator[Any]:
         yield progress
     finally:
         bar.stop()
-
-
-Beside = tuple[Path, Path] | None
-"""The file of an agent's statistics, the old one and the new one."""
 
 
 def _beside(one: Foreseen | Written, files: Beside) -> Iterator[str]:

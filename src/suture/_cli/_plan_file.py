@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from suture._errors import FileError, near_miss
+from suture._errors import FileError, near_miss, unusable
 from suture._files import refuse_unreachable, whole_file
 from suture._plan import Plan
 
@@ -18,8 +18,7 @@ def read_plan(file: Path) -> Plan:
         return Plan.from_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         beside = sorted(str(other) for other in file.parent.glob("*.json"))
-        because = [("because", error.strerror or str(error))]
-        raise FileError(f"{file} cannot be read.", because, near_miss(str(file), beside)) from None
+        raise unusable(file, "read", error, near_miss(str(file), beside)) from None
     except UnicodeDecodeError:
         raise FileError(f"{file} is not a plan: it is not text.") from None
 

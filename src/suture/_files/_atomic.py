@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from suture._errors import FileError
+from suture._errors import FileError, unusable
 from suture._files._outputs import old_of, part_of
 
 if sys.platform != "win32":
@@ -99,8 +99,7 @@ def _explained(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        because = [("because", error.strerror or str(error))]
-        raise FileError(f"{path} cannot be written.", because) from None
+        raise unusable(path, "written", error) from None
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from suture._plan import Plan
 from suture._plan_check import source_tensors
 from suture._wrappers import plain_names
 
-ALONE = "carry the weights alone: --format torch"
+LEAVE_OUT = "carry the weights alone: --format torch"
 
 
 def copies_in(plan: Plan, old: Checkpoint) -> dict[str, tuple[Plan, Arrays]]:
@@ -54,7 +54,7 @@ def _refuse_unnamed(plan: Plan, old: Checkpoint, others: Mapping[str, Arrays]) -
     facts = [("copy", text) for at, arrays in others.items() for text in _likely(plan, at, arrays)]
     if facts:
         sentence = f"{old.path} holds what may be copies of the weights, not under their names."
-        raise FileError(sentence, facts, ALONE)
+        raise FileError(sentence, facts, LEAVE_OUT)
 
 
 def _likely(plan: Plan, at: str, arrays: Arrays) -> Iterator[str]:

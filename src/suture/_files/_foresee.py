@@ -13,7 +13,7 @@ from typing import Any, Literal
 from suture._apply import demand_fit, source_misfits, target_misfits
 from suture._errors import FileError, PlanError
 from suture._files._checkpoint import FOLDERS, Arrays, Checkpoint
-from suture._files._copies import ALONE, copies_in
+from suture._files._copies import LEAVE_OUT, copies_in
 from suture._files._folders import CONFIG
 from suture._files._headers import byte_size
 from suture._files._made import Made
@@ -148,7 +148,7 @@ def _copy(plan: Plan, old: Checkpoint, at: str, arrays: Arrays, state: State) ->
         return _made(plan, arrays, ours)
     except PlanError as error:
         sentence = f"{old.path} holds a copy of the weights, {at}, that is not of the plan's model."
-        raise PlanError(sentence, error.facts, ALONE) from None
+        raise PlanError(sentence, error.facts, LEAVE_OUT) from None
 
 
 def _refuse_again(old: Checkpoint, digest: str) -> None:

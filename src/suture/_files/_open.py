@@ -10,7 +10,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from suture._errors import FileError
+from suture._errors import FileError, unusable
 from suture._files._checkpoint import Checkpoint
 from suture._files._folders import open_folder
 from suture._files._npz import END, open_npz
@@ -54,8 +54,7 @@ def open_checkpoint(path: str | PathLike[str], weights: str | None = None) -> Ch
         refuse_lost(place)
         return open_folder(place) if place.is_dir() else _file(place, weights)
     except OSError as error:
-        because = [("because", error.strerror or str(error))]
-        raise FileError(f"{place} cannot be read.", because) from None
+        raise unusable(place, "read", error) from None
 
 
 def _file(path: Path, weights: str | None) -> Checkpoint:

@@ -9,7 +9,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 from typing import Literal
 
-from suture._errors import FileError
+from suture._errors import FileError, unusable
 
 
 def refuse_unreachable(path: Path, done: Literal["read", "written"]) -> None:
@@ -33,8 +33,7 @@ def refuse_unreachable(path: Path, done: Literal["read", "written"]) -> None:
     except (FileNotFoundError, NotADirectoryError):
         return
     except OSError as error:
-        because = [("because", error.strerror or str(error))]
-        raise FileError(f"{path} cannot be {done}.", because) from None
+        raise unusable(path, done, error) from None
     except ValueError:
         because = [("because", "a name holds a zero")]
         raise FileError(f"{str(path)!r} cannot be {done}.", because) from None

@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
-from suture._errors import FileError, TransferError, near_miss
+from suture._errors import TransferError, near_miss, unusable
 from suture._files._paths import refuse_unreachable
 from suture._unpickle import Admitted, load
 
@@ -35,8 +35,7 @@ def _loaded(path: Path, admitted: Admitted) -> object:
     try:
         return load(path, admitted)
     except OSError as error:
-        because = [("because", error.strerror or str(error))]
-        raise FileError(f"{path} cannot be read.", because, _near(path)) from None
+        raise unusable(path, "read", error, _near(path)) from None
 
 
 def _near(path: Path) -> str | None:
